@@ -33,11 +33,13 @@ struct Error {
 // "run.yaml:3:7: expected an integer, found 'many'; write a number of blocks, e.g. 4096"
 std::string to_string(const Error& error);
 
-template <class T>
+// A value or an error. E is Error everywhere but where a module's own reason is still an
+// enumerator (core/load).
+template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -62,21 +64,21 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   // Precondition: !ok().
-  Error& error() & {
+  E& error() & {
     assert(!ok());
     return *std::get_if<1>(&state_);
   }
-  const Error& error() const& {
+  const E& error() const& {
     assert(!ok());
     return *std::get_if<1>(&state_);
   }
-  Error&& error() && {
+  E&& error() && {
     assert(!ok());
     return std::move(*std::get_if<1>(&state_));
   }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
 // A Result without a value.
