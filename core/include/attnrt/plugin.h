@@ -10,7 +10,9 @@
  * struct_size to its own sizeof and zeroes the rest. The reader uses min(own, given) bytes and, if
  * a byte beyond what it knows is not zero, answers ATTNRT_UNSUPPORTED: a field that it cannot obey
  * is never ignored. Zero in a new field means "as before". Structs without struct_size are frozen.
- * A function that is null, or that lies beyond the given struct_size, does not exist.
+ * Tables of functions (attnrt_host, attnrt_plugin, attnrt_device_service) differ in one point: what
+ * the reader does not know at their end it does not call, so it is ignored. A function that is null,
+ * or that lies beyond the given struct_size, does not exist.
  * Enumerations cross as fixed-width integers; an unknown value is ATTNRT_UNSUPPORTED.
  *
  * OWNERSHIP. The caller owns all memory that it passes, and keeps it valid until the work ordered
