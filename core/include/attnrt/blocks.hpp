@@ -1,0 +1,116 @@
+// Blocks: one pool of memory that all cache groups share, and the block tables of sequences.
+//
+// A group's block holds one page of each of its layers, so a block id serves all layers of the
+// group. Groups differ in layers, block size and page bytes; the pool is divided into equal chunks,
+// each lent to one group at a time and cut there into that group's blocks. So groups share memory
+// without padding pages to a common size. Nothing here touches the memory itself: ids only.
+// One thread at a time. Ids are int32, offsets int64.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "attnrt/cache.hpp"
+#include "attnrt/result.hpp"
+
+namespace attnrt {
+
+// How a group cuts a chunk. Page of (layer l of the group, block b): b * block_stride + l *
+// page_stride.
+struct PoolGroup {
+  int32_t layers = 1;
+  int64_t page_bytes = 0;    // of one layer, as stored
+  int64_t page_stride = 0;   // between layers: page_bytes rounded up to the pool's alignment
+  int64_t block_stride = 0;  // between blocks; divides the chunk
+  int32_t blocks_per_chunk = 0;
+};
+struct PoolLayout {
+  int64_t chunk_bytes = 0;
+  std::vector<PoolGroup> groups;
+};
+inline constexpr int64_t kPoolAlignment = 64;  // bytes; of every page, for vector loads
+
+// Chooses the chunk that wastes least. Only layers and page_bytes of `groups` are read.
+// Precondition: at least one group; layers and page_bytes at least 1.
+PoolLayout pool_layout(std::vector<PoolGroup> groups);
+// Chunks that hold `blocks` blocks of every group at once.
+int64_t chunks_for(const PoolLayout& layout, int64_t blocks);
+
+// Hands out block ids and counts their users.
+class BlockPool {
+ public:
+  BlockPool(PoolLayout layout, int64_t chunks);
+
+  // A block of the group, used once. Error (kInvalid) when the pool is full.
+  Result<int32_t> allocate(uint32_t group);
+  // One more user. Precondition: the block is in use.
+  void share(uint32_t group, int32_t block);
+  // One user less; the last one frees the block. Precondition: the block is in use.
+  void release(uint32_t group, int32_t block);
+
+  int32_t users(uint32_t group, int32_t block) const;  // 0: free
+  int64_t blocks(uint32_t group) const;                // ids are below this
+  int64_t available(uint32_t group) const;             // blocks that allocate could still give
+  int64_t bytes() const { return chunks_ * layout_.chunk_bytes; }
+  const PoolLayout& layout() const { return layout_; }
+
+ private:
+  struct Chunk {
+    int32_t group = -1;  // -1: lent to nobody
+    int32_t used = 0;    // blocks in use
+  };
+  void lend(uint32_t group, int64_t chunk);
+  void take_back(uint32_t group, int64_t chunk);
+
+  PoolLayout layout_;
+  int64_t chunks_;
+  std::vector<Chunk> chunk_;
+  std::vector<int64_t> free_chunks_;
+  std::vector<std::vector<int32_t>> free_;   // per group: ids of lent chunks, the last freed last
+  std::vector<std::vector<int32_t>> users_;  // per group and id
+};
+
+// The block tables of one group's sequences.
+class BlockTables {
+ public:
+  // pool outlives the tables. window 0: full attention.
+  BlockTables(BlockPool& pool, uint32_t group, int32_t block_size, int32_t window = 0);
+  ~BlockTables();
+  BlockTables(BlockTables&&) noexcept;
+  BlockTables& operator=(BlockTables&&) = delete;
+
+  int32_t add();                   // an empty sequence; returns its handle
+  int32_t fork(int32_t sequence);  // another with the same tokens; blocks are shared
+  void remove(int32_t sequence);
+
+  // Room for `tokens` more. Their slots are appended to `slots`; a shared block that they would
+  // write into is replaced by a copy of its own, which the caller makes (`copies`) before storing.
+  // On error nothing has changed.
+  Status extend(int32_t sequence, int64_t tokens, std::vector<int64_t>& slots,
+                std::vector<BlockPair>& copies);
+  // Gives back blocks that no query at or after the present length can see; their entries become
+  // -1.
+  void release_outside_window(int32_t sequence);
+
+  int64_t length(int32_t sequence) const;  // tokens
+  std::span<const int32_t> blocks(int32_t sequence) const;
+  // The block table of a batch, [sequences, stride], -1 where a sequence has no block; returns
+  // the stride.
+  int64_t table(std::span<const int32_t> sequences, std::vector<int32_t>& out) const;
+
+ private:
+  struct Sequence {
+    int64_t length = 0;
+    std::vector<int32_t> blocks;
+    bool live = false;
+  };
+  BlockPool* pool_;
+  uint32_t group_;
+  int32_t block_size_;
+  int32_t window_;
+  std::vector<Sequence> sequences_;
+  std::vector<int32_t> unused_;  // handles to use again
+};
+
+}  // namespace attnrt
