@@ -30,6 +30,10 @@ struct RecordedWorkload {
   std::string file;            // absolute; it may not exist (attnrt plan needs none)
   int32_t decode_tokens = 64;  // 0: prefill only
   int32_t chunk_tokens = 0;    // prefill at most so many a step; 0: all at once
+  // A sample, for backends that are right but slow; the report says so. 0: all.
+  int32_t tokens = 0;  // only the first so many of the recording
+  int32_t layers =
+      0;  // only so many, evenly spread over each of the plan's groups, at least one each
 };
 
 // Seeded random numbers; nothing of a model but its shape.
