@@ -76,9 +76,18 @@ struct FormatInfo {
   std::string_view name;     // canonical; what manifests and the ABI use
   std::string_view storage;  // the engine's storage type: several formats share one
   ScaleKind scales;
-  bool latent_only;          // exists for latent (MLA) caches only, with fixed head sizes
-  bool byte_layout_known;    // false: known by name, so that it is refused with a reason
-  std::string_view summary;  // one line for people
+  bool latent_only;        // exists for latent (MLA) caches only, with fixed head sizes
+  bool byte_layout_known;  // false: known by name, so that it is refused with a reason
+  // A row of one (token, head) side: head_dim * bits / 8 bytes, then head_dim / scale_group scales
+  // of one byte and row_scale_bytes more; or, where the head sizes are fixed, fixed_row_bytes.
+  int32_t bits;
+  int32_t row_scale_bytes;
+  int32_t scale_group;        // 0: no scales per group of values
+  int32_t head_dim_multiple;  // the format exists for multiples of it
+  HeadDim fixed_head_dim;     // latent_only: the only pair that it exists for
+  int32_t fixed_row_bytes;    // latent_only: with all scales
+  int32_t page_multiple;      // bytes that a page is rounded up to
+  std::string_view summary;   // one line for people
 };
 
 std::span<const FormatInfo, kFormatCount> all_formats();
@@ -133,7 +142,8 @@ struct PageGeometry {
 };
 Result<int64_t> page_bytes(const PageGeometry& geometry);
 
-// Names near `text` among `known`, the nearest first; for error messages.
+// The one to three names of `known` nearest to `text` (edit distance), nearest first, quoted:
+// "'fp8_e4m3' or 'fp8_e5m2'"; empty if nothing is known. For error messages.
 std::string nearest(std::string_view text, std::span<const std::string_view> known);
 
 }  // namespace attnrt

@@ -24,10 +24,10 @@ enum class ErrorCode : int32_t {
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string where;     // "run.yaml:3:7", a plugin's path, "layer 4, decode"; may be empty
-  std::string expected;  // may be empty
-  std::string found;     // what is wrong; never empty
-  std::string remedy;    // may be empty
+  std::string where = {};     // "run.yaml:3:7", a plugin's path, "layer 4, decode"; may be empty
+  std::string expected = {};  // may be empty
+  std::string found = {};     // what is wrong; never empty
+  std::string remedy = {};    // may be empty
 };
 
 // "run.yaml:3:7: expected an integer, found 'many'; write a number of blocks, e.g. 4096"
