@@ -210,7 +210,9 @@ typedef struct attnrt_scale {
  * what the format puts there. Formats with scales of their own find them at
  * scales + b * scale_block_stride + t * scale_token_stride + h * scale_head_stride
  * (in line behind the row, behind the page's rows, or anywhere else). Strides are taken as
- * given: padding and other tensors' bytes may lie between. nvfp4_swizzled keeps the scales of a
+ * given: padding and other tensors' bytes may lie between. Pointers and strides of a side are
+ * multiples of the bytes that its elements and scales have (4 with scales in f32); nothing more may
+ * be counted on. nvfp4_swizzled keeps the scales of a
  * (block, head) in tiles: its scale_token_stride is 0, and kernels/codec/nvfp4.h says where in it.
  * Frozen. */
 typedef struct attnrt_cache_side {
