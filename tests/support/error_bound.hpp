@@ -1,0 +1,96 @@
+// How far an f32 backend may be from the oracle: derived in docs/accuracy.md, not tuned.
+//
+// The oracle decodes the same stored bytes and reads the same q, so a format's own rounding is in
+// neither side of the comparison. What remains are the roundings of f32 arithmetic, the error of
+// exp, bf16 rounding of the weights where a backend multiplies in bf16, and the rounding of out.
+// All inputs are the oracle's, in double; bounds are absolute. Stateless, thread-safe.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+
+#include "attnrt/plugin.h"
+
+namespace attnrt::testing {
+
+// One element of out (or one row's lse) as the oracle sees it.
+struct ErrorTerms {
+  std::string_view format;  // of the cache, canonical
+  int32_t q_dtype = ATTNRT_DTYPE_F32;
+  int32_t out_dtype = ATTNRT_DTYPE_F32;
+  int64_t kv_len = 0;
+  int32_t head_dim_qk = 0;
+  double abs_qk = 0;    // max over visible keys of |softmax_scale| * sum_i |q_i k_i|
+  double abs_bias = 0;  // max over visible keys of |ALiBi bias|
+  double softcap = 0;   // c; 0: none
+  double abs_pv = 0;    // sum_j p_j |v_j| / sum_j p_j of this element; max |v| will do
+  double out = 0;       // the oracle's value
+  double lse = 0;
+};
+
+inline constexpr double kUnitF32 = 0x1p-24;
+inline constexpr double kExpError = 0x1p-22;   // relative, of a backend's exp
+inline constexpr double kTanhError = 0x1p-21;  // absolute, of a backend's tanh
+inline constexpr double kExpReach = 104;       // exp(-104) is 0 in f32
+inline constexpr int64_t kRescaleTokens = 16;  // an online softmax rescales at most so often
+
+// gamma_n = n u / (1 - n u), the classical bound of n roundings.
+inline double gamma_f32(double n) {
+  return n * kUnitF32 / (1 - n * kUnitF32);
+}
+
+// A backend may feed rounded weights to a bf16 dot product where both sides are bf16 anyway.
+inline double weight_rounding(std::string_view format, int32_t q_dtype) {
+  return format == "bf16" && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
+}
+
+// Half the spacing of out's type relative to the value, and below its normal range.
+inline double out_rounding(int32_t dtype, double value) {
+  switch (dtype) {
+    case ATTNRT_DTYPE_F16:
+      return std::max(0x1p-11 * std::abs(value), 0x1p-25);
+    case ATTNRT_DTYPE_BF16:
+      return std::max(0x1p-8 * std::abs(value), 0x1p-134);
+    case ATTNRT_DTYPE_F64:
+      return 0;
+    default:
+      return std::max(kUnitF32 * std::abs(value), 0x1p-149);
+  }
+}
+
+// Absolute error of one score: the dot product and three scale factors, cap, bias, difference.
+inline double score_error(const ErrorTerms& t) {
+  const double dot = gamma_f32(t.head_dim_qk + 4) * t.abs_qk;
+  const double cap = t.softcap > 0 ? t.softcap * kTanhError + 4 * kUnitF32 * t.abs_qk : 0;
+  const double bias = 3 * kUnitF32 * (t.abs_bias + t.abs_qk);
+  const double range = std::min(kExpReach, 2 * (t.abs_qk + t.abs_bias));
+  return dot + cap + bias + kUnitF32 * range;
+}
+
+// Relative error of one weight p_j, all rescalings of the online softmax included.
+inline double weight_error(const ErrorTerms& t) {
+  const double rescales = std::ceil(static_cast<double>(t.kv_len) / kRescaleTokens) + 1;
+  const double range = std::min(kExpReach, 2 * (t.abs_qk + t.abs_bias));
+  return std::expm1(score_error(t) + kExpError + rescales * (kExpError + kUnitF32) +
+                    kUnitF32 * range);
+}
+
+inline double out_bound(const ErrorTerms& t) {
+  const double eta = weight_error(t);
+  const double sums = 2 * gamma_f32(static_cast<double>(t.kv_len) + 8);
+  const double relative =
+      (2 * eta + sums + 2 * weight_rounding(t.format, t.q_dtype)) / (1 - std::min(0.5, eta));
+  const double before = relative * t.abs_pv + 0x1p-120 * (1 + t.abs_pv);  // last: f32 underflow
+  return before + out_rounding(t.out_dtype, std::abs(t.out) + before);
+}
+
+// lse is f32 always.
+inline double lse_bound(const ErrorTerms& t) {
+  const double eta = weight_error(t);
+  const double sum = gamma_f32(static_cast<double>(t.kv_len) + 8);
+  return (eta + sum) / (1 - std::min(0.5, eta + sum)) + 4 * kUnitF32 * (1 + std::abs(t.lse));
+}
+
+}  // namespace attnrt::testing
