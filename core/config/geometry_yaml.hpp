@@ -1,0 +1,17 @@
+// Our own description of a model's layers, as a file of configs/models/ or written into a run.
+#pragma once
+
+#include "attnrt/geometry.hpp"
+#include "config/reader.hpp"
+
+namespace attnrt::config {
+
+// Reads name, dtype, ds_mla, layer and layers from a mapping whose other keys are the caller's.
+ModelGeometry read_geometry(Reader& reader);
+
+// Layers that no model can have are an error, with `at` as its place.
+void check_layer(const LayerGeometry& layer, Position at, Scope& scope);
+
+inline constexpr int32_t kMaxLayers = 4096;
+
+}  // namespace attnrt::config

@@ -1,0 +1,146 @@
+#include "config/tree.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "format/nearest.hpp"
+
+namespace attnrt::config {
+namespace {
+
+// Aliases let a short text unfold without bound; configurations are small.
+constexpr int kMaxDepth = 48;
+constexpr int64_t kMaxNodes = 500'000;
+
+Position position(const YAML::Mark& mark) {
+  return {mark.line + 1, mark.column + 1};
+}
+
+class Converter {
+ public:
+  explicit Converter(std::string_view origin) : origin_(origin) {}
+
+  Tree convert(const YAML::Node& node, int depth) {
+    Tree tree;
+    tree.at = position(node.Mark());
+    if (depth > kMaxDepth || ++nodes_ > kMaxNodes) {
+      fail(tree.at, "a configuration of reasonable size", "one nested or repeated without end",
+           "look for an alias (*name) inside its own anchor (&name)");
+      return tree;
+    }
+    switch (node.Type()) {
+      case YAML::NodeType::Undefined:
+      case YAML::NodeType::Null:
+        break;
+      case YAML::NodeType::Scalar:
+        tree.kind = Tree::Kind::kScalar;
+        tree.text = node.Scalar();
+        tree.quoted = node.Tag() == "!";
+        break;
+      case YAML::NodeType::Sequence:
+        tree.kind = Tree::Kind::kSequence;
+        for (const auto& item : node) tree.items.push_back(convert(item, depth + 1));
+        break;
+      case YAML::NodeType::Map:
+        tree.kind = Tree::Kind::kMapping;
+        for (const auto& pair : node) add_field(tree, pair.first, pair.second, depth);
+        break;
+    }
+    return tree;
+  }
+
+  std::optional<Error> error;
+
+ private:
+  void add_field(Tree& tree, const YAML::Node& key, const YAML::Node& value, int depth) {
+    const Position at = position(key.Mark());
+    if (!key.IsScalar()) {
+      fail(at, "a key that is a plain word", "a list, a mapping or nothing", "");
+      return;
+    }
+    for (const Tree::Field& field : tree.fields) {
+      if (field.key != key.Scalar()) continue;
+      fail(at, "each key once",
+           quoted(key.Scalar()) + " again, first written at line " + std::to_string(field.at.line),
+           "delete one of the two");
+      return;
+    }
+    tree.fields.push_back({key.Scalar(), at, convert(value, depth + 1)});
+  }
+
+  void fail(Position at, std::string expected, std::string found, std::string remedy) {
+    if (error) return;
+    error = Error{ErrorCode::kInvalid, locate(origin_, at), std::move(expected), std::move(found),
+                  std::move(remedy)};
+  }
+
+  std::string_view origin_;
+  int64_t nodes_ = 0;
+};
+
+}  // namespace
+
+const Tree* Tree::find(std::string_view key) const {
+  for (const Field& field : fields) {
+    if (field.key == key) return field.value.kind == Kind::kNull ? nullptr : &field.value;
+  }
+  return nullptr;
+}
+
+std::string_view name(Tree::Kind kind) {
+  switch (kind) {
+    case Tree::Kind::kNull:
+      return "nothing";
+    case Tree::Kind::kScalar:
+      return "a single value";
+    case Tree::Kind::kSequence:
+      return "a list";
+    case Tree::Kind::kMapping:
+      return "a mapping";
+  }
+  return "nothing";
+}
+
+std::string locate(std::string_view origin, Position at) {
+  std::string text(origin);
+  if (at.line > 0) text += ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+  return text;
+}
+
+Result<Tree> parse_tree(std::string_view text, std::string_view origin) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1) {
+      return Error{ErrorCode::kInvalid, locate(origin, position(documents[1].Mark())),
+                   "one document", "a second one", "several runs are written as a list: runs: […]"};
+    }
+    if (documents.empty()) return Tree{};
+    Converter converter(origin);
+    Tree tree = converter.convert(documents.front(), 0);
+    if (converter.error) return *converter.error;
+    return tree;
+  } catch (const YAML::Exception& e) {
+    return Error{ErrorCode::kInvalid, locate(origin, position(e.mark)), "YAML or JSON", e.msg, ""};
+  }
+}
+
+Tree merge(const Tree& base, const Tree& over) {
+  if (base.kind != Tree::Kind::kMapping || over.kind != Tree::Kind::kMapping) return over;
+  Tree result = base;
+  result.at = over.at;
+  for (const Tree::Field& field : over.fields) {
+    auto same = [&](const Tree::Field& f) { return f.key == field.key; };
+    auto it = std::find_if(result.fields.begin(), result.fields.end(), same);
+    if (it == result.fields.end()) {
+      result.fields.push_back(field);
+    } else {
+      it->at = field.at;
+      it->value = merge(it->value, field.value);
+    }
+  }
+  return result;
+}
+
+}  // namespace attnrt::config
