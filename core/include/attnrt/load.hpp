@@ -3,6 +3,7 @@
 // code.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,9 +29,33 @@ struct ScannedPlugin {
   bool has_code = true;  // false: a bare manifest
   std::vector<std::string> warnings;
 };
+// Why a plugin was refused, in the order of the checks.
+enum class RefusalKind : uint8_t {
+  kUnreadable,       // absent, no permission, an I/O error
+  kDanglingLink,     // a link to nothing, or a circle of links
+  kNotRegularFile,   // a folder, FIFO, device or socket
+  kUntrusted,        // owner or mode of the file or of its folder
+  kNotElf,           // not a shared object at all, or cut off within its headers
+  kForeignElf,       // 32-bit, big-endian, of another machine, an executable
+  kMalformedElf,     // tables that point outside the file, and the like
+  kNoManifest,       // no manifest section
+  kManifestSection,  // writable, twice, too large, bad header: not as attnrt/plugin.h says
+  kManifestText,     // the text is no valid manifest
+  kAbi,              // built for another major version of the ABI
+  kNoEntry,          // the entry point is not exported
+  kShadowed,         // another plugin of that name comes first
+  kNoCode,           // a bare manifest was to be run
+  kMissingLibrary,   // a library that it needs is not installed
+  kOpenFailed,       // the dynamic loader refused it
+  kChanged,          // the file or its manifest is not the one that was checked
+  kEntryFailed,      // the entry point answered an error, threw, or gave no usable table
+  kMissingFunction,  // a function that the manifest's ops need is null
+};
 struct RefusedPlugin {
   std::string path;
-  Error reason;
+  std::string name;  // the plugin's, where its manifest could be read
+  RefusalKind kind = RefusalKind::kUnreadable;
+  Error reason;  // code kPluginRefused
 };
 
 // A plugin whose code is in the process: it stays for ever.
