@@ -67,8 +67,7 @@ void copy_blocks(std::span<const BlockRun> runs, std::span<const BlockPair> pair
 struct BatchLimits {
   int64_t blocks = 0;      // ids 0 … blocks - 1
   int32_t block_size = 1;  // tokens
-  int32_t window = 0;      // tokens; 0: full attention
-  Layout layout = Layout::kNhd;
+  int32_t window = 0;      // tokens; 0: full attention (or a mask that sees beyond it)
   bool prefix_lm = false;
   bool tree_mask = false;
   attnrt_bounds bounds{};  // upper bounds of the session; 0 in a field: unbounded
@@ -84,7 +83,7 @@ class BatchChecker {
 
  private:
   Status check_slots(const attnrt_batch& batch, const BatchLimits& limits);
-  std::vector<int64_t> seen_;  // open-addressing set of slots
+  std::vector<int64_t> seen_;  // open-addressing set of tokens, by their slots
 };
 
 // The first block-table entry that a sequence's queries can need: 0 without a window.
