@@ -77,7 +77,7 @@ Result<Device> parse_sm(DeviceKind kind, std::string_view text) {
   const std::vector<int32_t> sms =
       digits.ends_with('f') ? std::vector<int32_t>{} : expand_sm(digits);
   if (sms.size() != 1) {
-    return invalid("an SM that is known (" + sm_names() + ")", quoted(text), "name one of them");
+    return invalid("an SM that is known (" + sm_names() + ")", in_quotes(text), "name one of them");
   }
   // SIMT devices are emulated on the host, so there is always one.
   return Device{.kind = kind, .ordinal = kind == DeviceKind::kSimt ? 0 : -1, .sm = sms[0]};
@@ -87,7 +87,7 @@ Result<Device> parse_cuda(std::string_view rest, const HostFacts& host) {
   if (rest.starts_with("sm_")) return parse_sm(DeviceKind::kCuda, rest);
   const std::optional<int32_t> ordinal = parse_number(rest);
   if (!ordinal) {
-    return invalid("cuda:N (a device of this machine) or cuda:sm_NN", quoted(rest),
+    return invalid("cuda:N (a device of this machine) or cuda:sm_NN", in_quotes(rest),
                    "e.g. cuda:0 or cuda:sm_90");
   }
   if (static_cast<size_t>(*ordinal) >= host.cuda_sms.size()) {
@@ -112,7 +112,7 @@ Result<Device> parse_rocm(std::string_view rest) {
 
 Result<Device> parse_xpu(std::string_view rest) {
   const std::optional<int32_t> ordinal = parse_number(rest);
-  if (!ordinal) return invalid("xpu or xpu:N", quoted(rest), "e.g. xpu:0");
+  if (!ordinal) return invalid("xpu or xpu:N", in_quotes(rest), "e.g. xpu:0");
   return Device{.kind = DeviceKind::kXpu, .ordinal = *ordinal};
 }
 
@@ -129,7 +129,7 @@ Result<Device> parse_device(std::string_view text, const HostFacts& host) {
   if (bare && kind == "xpu") return Device{.kind = DeviceKind::kXpu};
   if (bare && kind == "cuda") return parse_cuda("0", host);
   if (bare && (kind == "rocm" || kind == "simt")) {
-    return invalid(kind == "rocm" ? "a target: rocm:gfx942" : "an SM: simt:sm_80", quoted(text),
+    return invalid(kind == "rocm" ? "a target: rocm:gfx942" : "an SM: simt:sm_80", in_quotes(text),
                    "name the architecture");
   }
   if (kind == "cpu") return parse_cpu(rest);
@@ -137,8 +137,8 @@ Result<Device> parse_device(std::string_view text, const HostFacts& host) {
   if (kind == "rocm") return parse_rocm(rest);
   if (kind == "xpu") return parse_xpu(rest);
   if (kind == "simt" && rest.starts_with("sm_")) return parse_sm(DeviceKind::kSimt, rest);
-  if (kind == "simt") return invalid("an SM: simt:sm_80", quoted(text), "name the architecture");
-  return invalid(std::string(kForms), quoted(text), "nearest: " + nearest(kind, kKinds));
+  if (kind == "simt") return invalid("an SM: simt:sm_80", in_quotes(text), "name the architecture");
+  return invalid(std::string(kForms), in_quotes(text), "nearest: " + nearest(kind, kKinds));
 }
 
 std::string to_string(const Device& device) {

@@ -103,7 +103,7 @@ Result<Format> plain_format(DType dtype) {
   }
   return Error{.code = ErrorCode::kInvalid,
                .expected = "an element type that a cache can store (f32, f16, bf16, fp8_…)",
-               .found = quoted(name(dtype)),
+               .found = in_quotes(name(dtype)),
                .remedy = "name the cache's format explicitly"};
 }
 

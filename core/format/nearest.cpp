@@ -38,7 +38,7 @@ std::string join(std::span<const std::string_view> names) {
   return text;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string shown = "'";
   for (char c : text.substr(0, kMaxShown)) {
     const auto byte = static_cast<unsigned char>(c);
@@ -59,7 +59,7 @@ std::string nearest(std::string_view text, std::span<const std::string_view> kno
   for (size_t i = 0; i < ranked.size() && i < 3; ++i) {
     if (i > 0 && ranked[i].first > close) break;
     if (i > 0) names += " or ";
-    names += quoted(ranked[i].second);
+    names += in_quotes(ranked[i].second);
   }
   return names;
 }
@@ -69,7 +69,7 @@ Error unknown_name(std::string_view what, std::string_view text,
   const std::string near = nearest(text, known);
   return Error{.code = ErrorCode::kInvalid,
                .expected = std::string(what) + " (" + join(known) + ")",
-               .found = quoted(text),
+               .found = in_quotes(text),
                .remedy = near.empty() ? "" : "nearest: " + near};
 }
 

@@ -17,6 +17,6 @@ Error unknown_name(std::string_view what, std::string_view text,
                    std::span<const std::string_view> known);
 
 // The text in quotes, shortened and with control characters replaced: input may be hostile.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace attnrt

@@ -80,7 +80,7 @@ Result<std::vector<Format>> resolve_ds_mla(const SpellingContext& context) {
   }
   return Error{.code = ErrorCode::kInvalid,
                .expected = "a DeepSeek cache generation (v32, v4, v41)",
-               .found = quoted(context.ds_mla),
+               .found = in_quotes(context.ds_mla),
                .remedy = "correct ds_mla in the model's geometry"};
 }
 

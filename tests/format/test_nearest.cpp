@@ -24,8 +24,8 @@ TEST(Nearest, AlwaysNamesOneUnlessNothingIsKnown) {
 TEST(Nearest, TakesHugeAndHostileText) {
   const std::string huge(1 << 20, 'x');
   EXPECT_FALSE(nearest(huge, kKnown).empty());
-  EXPECT_LT(quoted(huge).size(), 100u);
-  EXPECT_EQ(quoted("a\x1b[31m\n"), "'a?[31m?'");
+  EXPECT_LT(in_quotes(huge).size(), 100u);
+  EXPECT_EQ(in_quotes("a\x1b[31m\n"), "'a?[31m?'");
 }
 
 TEST(ErrorText, HasOneForm) {

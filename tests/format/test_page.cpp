@@ -48,8 +48,12 @@ TEST(RowBytes, AreThoseOfTheFormat) {
   for (const RowCase& c : cases) {
     const Result<int64_t> bytes = row_bytes(c.format, c.head_dim);
     ASSERT_EQ(bytes.ok(), c.bytes >= 0) << name(c.format) << " " << c.head_dim;
-    if (bytes.ok()) EXPECT_EQ(*bytes, c.bytes) << name(c.format) << " " << c.head_dim;
-    if (!bytes.ok()) EXPECT_EQ(bytes.error().code, ErrorCode::kInvalid);
+    if (bytes.ok()) {
+      EXPECT_EQ(*bytes, c.bytes) << name(c.format) << " " << c.head_dim;
+    }
+    if (!bytes.ok()) {
+      EXPECT_EQ(bytes.error().code, ErrorCode::kInvalid);
+    }
   }
 }
 
@@ -85,8 +89,12 @@ TEST(PageBytes, HoldBothSidesOrTheLatentAndTheFormatsPadding) {
   for (const PageCase& c : cases) {
     const Result<int64_t> bytes = page_bytes(c.geometry);
     ASSERT_EQ(bytes.ok(), c.bytes >= 0) << name(c.geometry.format);
-    if (bytes.ok()) EXPECT_EQ(*bytes, c.bytes) << name(c.geometry.format);
-    if (!bytes.ok()) EXPECT_FALSE(bytes.error().found.empty());
+    if (bytes.ok()) {
+      EXPECT_EQ(*bytes, c.bytes) << name(c.geometry.format);
+    }
+    if (!bytes.ok()) {
+      EXPECT_FALSE(bytes.error().found.empty());
+    }
   }
 }
 

@@ -145,8 +145,12 @@ TEST(Spelling, Fp8DsMlaIsResolvedByTheModelsGeometry) {
     const auto formats = resolve(
         spelling, {.cache = c.cache, .head_dim = c.head_dim, .gfx = {}, .ds_mla = c.generation});
     ASSERT_EQ(formats.ok(), c.expected != nullptr) << c.head_dim.qk << " " << c.generation;
-    if (formats.ok()) EXPECT_EQ(name(formats->front()), c.expected);
-    if (!formats.ok()) EXPECT_FALSE(formats.error().remedy.empty());
+    if (formats.ok()) {
+      EXPECT_EQ(name(formats->front()), c.expected);
+    }
+    if (!formats.ok()) {
+      EXPECT_FALSE(formats.error().remedy.empty());
+    }
   }
 }
 
