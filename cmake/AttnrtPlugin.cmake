@@ -14,14 +14,22 @@ function(attnrt_add_plugin name)
   cmake_path(ABSOLUTE_PATH arg_MANIFEST BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE manifest)
   set(target attnrt_plugin_${name})
   set(ATTNRT_MANIFEST_FILE ${manifest})
-  set(embedded ${CMAKE_CURRENT_BINARY_DIR}/${target}_manifest.c)
+  # Valid C and C++, for projects that enable only one of them.
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  set(suffix cpp)
+  if("C" IN_LIST languages)
+    set(suffix c)
+  endif()
+  set(embedded ${CMAKE_CURRENT_BINARY_DIR}/${target}_manifest.${suffix})
   configure_file(${ATTNRT_PLUGIN_CMAKE_DIR}/plugin_manifest.c.in ${embedded} @ONLY)
-  set_source_files_properties(${embedded} PROPERTIES OBJECT_DEPENDS ${manifest})
+  # Link-time optimisation may lose symbols of top-level assembly.
+  set_source_files_properties(${embedded} PROPERTIES
+    OBJECT_DEPENDS ${manifest} COMPILE_OPTIONS -fno-lto)
 
   add_library(${target} MODULE ${arg_SOURCES} ${embedded})
   target_link_libraries(${target} PRIVATE attnrt::plugin_api ${arg_LIBRARIES})
   set_target_properties(${target} PROPERTIES
-    PREFIX "" OUTPUT_NAME ${name}
+    PREFIX "" OUTPUT_NAME ${name} INSTALL_RPATH ""
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     LINK_DEPENDS ${ATTNRT_PLUGIN_CMAKE_DIR}/plugin_exports.map)
   target_link_options(${target} PRIVATE
