@@ -69,7 +69,7 @@ class HfReader {
       if (type != nullptr && type->text != a.model_type) {
         scope_.fail(type->at,
                     "model_type '" + std::string(a.model_type) + "' of " + std::string(a.name),
-                    quoted(type->text), "the file contradicts itself");
+                    in_quotes(type->text), "the file contradicts itself");
         return nullptr;
       }
       return &a;
