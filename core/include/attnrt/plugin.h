@@ -212,8 +212,9 @@ typedef struct attnrt_scale {
  * (in line behind the row, behind the page's rows, or anywhere else). Strides are taken as
  * given: padding and other tensors' bytes may lie between. Pointers and strides of a side are
  * multiples of the bytes that its elements and scales have (4 with scales in f32); nothing more may
- * be counted on. nvfp4_swizzled keeps the scales of a
- * (block, head) in tiles: its scale_token_stride is 0, and kernels/codec/nvfp4.h says where in it.
+ * be counted on. nvfp4_swizzled and nvfp4_4over6 permute the scales of V within four tokens:
+ * kernels/codec/nvfp4_swizzled.h gives the row and the byte in it; the rows themselves are
+ * addressed with the same strides.
  * Frozen. */
 typedef struct attnrt_cache_side {
   void* data;

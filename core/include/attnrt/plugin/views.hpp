@@ -97,7 +97,7 @@ inline std::byte* cache_row(const attnrt_cache_side& side, int64_t block, int64_
          token * side.token_stride + head * side.head_stride;
 }
 
-// First byte of that row's scales; for nvfp4_swizzled, of the (block, head)'s tiles.
+// First byte of that row's scales.
 inline std::byte* cache_scales(const attnrt_cache_side& side, int64_t block, int64_t token,
                                int64_t head) {
   return static_cast<std::byte*>(side.scales) + block * side.scale_block_stride +
