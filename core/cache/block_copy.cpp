@@ -28,10 +28,9 @@ void add_side(const attnrt_cache_side& side, const SideLayout& layout, int32_t t
   add_rows({side.data, side.block_stride, side.token_stride, side.head_stride, layout.row_bytes},
            tokens, heads, out);
   if (layout.scale_row_bytes == 0 || side.scales == nullptr) return;
-  const bool tiled = layout.scale_token_stride == 0;  // one piece a (block, head)
   add_rows({side.scales, side.scale_block_stride, side.scale_token_stride, side.scale_head_stride,
-            layout.scale_row_bytes * (tiled ? tokens : 1)},
-           tiled ? 1 : tokens, heads, out);
+            layout.scale_row_bytes},
+           tokens, heads, out);
 }
 
 }  // namespace

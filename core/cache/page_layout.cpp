@@ -42,11 +42,6 @@ RowSplit split_row(const FormatInfo& f, int32_t head_dim, int64_t row) {
   }
 }
 
-// The tiles of a (block, head) are one piece: tokens are found by the codec, not by a stride.
-bool tiled_scales(Format format) {
-  return format == Format::kNvfp4Swizzled || format == Format::kNvfp4FourOverSix;
-}
-
 // Places one side at `offset`; returns the offset behind it.
 int64_t place(const PageGeometry& g, Layout layout, int32_t head_dim, int64_t row, int64_t offset,
               SideLayout& side) {
@@ -66,9 +61,9 @@ int64_t place(const PageGeometry& g, Layout layout, int32_t head_dim, int64_t ro
   if (split.behind_page > 0) {
     side.scale_offset = offset;
     side.scale_row_bytes = split.behind_page;
-    const bool tiled = tiled_scales(g.format);
-    side.scale_token_stride = tiled ? 0 : split.behind_page * (nhd ? g.kv_heads : 1);
-    side.scale_head_stride = split.behind_page * (nhd && !tiled ? 1 : g.block_size);
+    // nvfp4_swizzled too: its codec permutes V's scales among rows that stand as these.
+    side.scale_token_stride = split.behind_page * (nhd ? g.kv_heads : 1);
+    side.scale_head_stride = split.behind_page * (nhd ? 1 : g.block_size);
     offset += rows * split.behind_page;
   }
   return offset;

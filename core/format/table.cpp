@@ -67,7 +67,7 @@ constexpr std::array<FormatInfo, kFormatCount> kTable{{
     per_token_head(kInt4PerTokenHeadZp, "int4_per_token_head_zp", 4, 8,
                    "rotated 4 bits; f32 scale and f32 zero point in line"),
     nvfp4(kNvfp4Linear, "nvfp4_linear", "e2m1, e4m3 scale per 16 values, scales in order"),
-    nvfp4(kNvfp4Swizzled, "nvfp4_swizzled", "e2m1, e4m3 scale per 16 values, scales in tiles"),
+    nvfp4(kNvfp4Swizzled, "nvfp4_swizzled", "e2m1, e4m3 scale per 16 values, V's permuted"),
     nvfp4(kNvfp4FourOverSix, "nvfp4_4over6",
           "as nvfp4_swizzled; the writer chooses max/6 or max/4 scales"),
     latent(kFp8DsMlaV32, "fp8_ds_mla_v32", ScaleKind::kInlineRow, {576, 512}, 656, 1,

@@ -22,9 +22,8 @@ void count_side(const SideLayout& side, const PageGeometry& g, std::vector<int>&
       const int64_t row = side.data_offset + t * side.token_stride + h * side.head_stride;
       for (int64_t i = 0; i < side.row_bytes; ++i) ++uses.at(static_cast<size_t>(row + i));
       if (side.scale_row_bytes == 0) continue;
-      const bool tiled = side.scale_token_stride == 0;
-      const int64_t scale = side.scale_offset + h * side.scale_head_stride +
-                            t * (tiled ? side.scale_row_bytes : side.scale_token_stride);
+      const int64_t scale =
+          side.scale_offset + h * side.scale_head_stride + t * side.scale_token_stride;
       for (int64_t i = 0; i < side.scale_row_bytes; ++i) ++uses.at(static_cast<size_t>(scale + i));
     }
   }
@@ -88,10 +87,11 @@ TEST(PageLayout, Nvfp4KeepsTheScalesOfASideBehindItsRows) {
   EXPECT_EQ(page->k.scale_head_stride, 4);
   EXPECT_EQ(page->v.data_offset, rows * (32 + 4));
   EXPECT_EQ(page->v.scale_offset, rows * (32 + 4 + 16));
-  Result<PageLayout> tiles = page_layout(geometry(Format::kNvfp4Swizzled), Layout::kNhd);
-  ASSERT_TRUE(tiles);
-  EXPECT_EQ(tiles->k.scale_token_stride, 0);
-  EXPECT_EQ(tiles->k.scale_head_stride, 16 * 4);
+  // The codec permutes V's scales among the rows; the rows stand as in nvfp4_linear.
+  Result<PageLayout> swizzled = page_layout(geometry(Format::kNvfp4Swizzled), Layout::kNhd);
+  ASSERT_TRUE(swizzled);
+  EXPECT_EQ(swizzled->v.scale_token_stride, page->v.scale_token_stride);
+  EXPECT_EQ(swizzled->v.scale_head_stride, page->v.scale_head_stride);
 }
 
 TEST(PageLayout, DeepSeekLatentRowsStandAsTheirEnginesWriteThem) {
