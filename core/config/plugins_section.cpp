@@ -25,12 +25,12 @@ void refuse_contradiction(const Policy& policy, Position at, Scope& scope) {
   };
   if (!policy.require.empty() && denied(policy.require)) {
     scope.fail(at, "a policy that can be met",
-               "plugin " + quoted(policy.require) + " both required and denied");
+               "plugin " + in_quotes(policy.require) + " both required and denied");
   }
   for (const std::string& name : policy.prefer) {
     if (!denied(name)) continue;
     scope.fail(at, "a policy that can be met",
-               "plugin " + quoted(name) + " both preferred and denied");
+               "plugin " + in_quotes(name) + " both preferred and denied");
   }
 }
 

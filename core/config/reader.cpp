@@ -41,7 +41,7 @@ void Scope::fail(Position at, Error error) {
 
 std::string describe(const Tree& tree) {
   if (tree.kind != Tree::Kind::kScalar) return std::string(name(tree.kind));
-  return quoted(tree.text);
+  return in_quotes(tree.text);
 }
 
 std::optional<std::string> as_text(const Tree& tree, Scope& scope, std::string_view expected) {

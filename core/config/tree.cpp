@@ -63,7 +63,7 @@ class Converter {
     for (const Tree::Field& field : tree.fields) {
       if (field.key != key.Scalar()) continue;
       fail(at, "each key once",
-           quoted(key.Scalar()) + " again, first written at line " + std::to_string(field.at.line),
+           in_quotes(key.Scalar()) + " again, first written at line " + std::to_string(field.at.line),
            "delete one of the two");
       return;
     }
