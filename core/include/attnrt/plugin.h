@@ -312,7 +312,9 @@ typedef struct attnrt_u8_array {
 } attnrt_u8_array;
 
 /* One step of one cache group: n sequences with their query tokens packed one after the other.
- * Entries of the block table beyond kv_len, or wholly outside the window, are never read. */
+ * Entries of the block table beyond kv_len, or wholly outside the window, are never read. The arrays
+ * stay valid until the schedule made of them is released or rescheduled; the struct itself need
+ * only live during the call. */
 typedef struct attnrt_batch {
   uint32_t struct_size;
   int32_t sequences;             /* n, may be 0 */
