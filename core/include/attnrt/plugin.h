@@ -30,7 +30,8 @@
  * NUMBERS. Query i of a sequence stands at position kv_len - q_len + i.
  *   score = softmax_scale * (q . k), then c * tanh(score / c) for soft cap c, then
  *   + slope * (k_pos - q_pos) for ALiBi, then the mask.
- * Causal: keys at or before the query. Window W: the query's own position and the W - 1 before it.
+ * Causal: keys at or before the query. Window W: the query's own position and the W - 1 before it;
+ * it hides older keys only, whatever the mask, so it also bounds prefix_lm's and tree_mask's.
  * prefix_lm: keys below the sequence's prefix length are seen by all its queries. tree_mask: the
  * last q_len keys are masked by bits, older keys are all visible. cross: every query sees all kv_len
  * keys, which belong to another sequence; positions have no meaning. A sink is a logit per query
