@@ -20,10 +20,10 @@ constexpr std::array<std::string_view, 26> kCpuFeatures{
     "neon_bf16", "neon_dotprod", "sse4_2",   "sve",      "sve2"};
 static_assert(std::is_sorted(kCpuFeatures.begin(), kCpuFeatures.end()));
 
-constexpr std::array<std::string_view, 21> kGfx{
-    "gfx900",  "gfx906",  "gfx908",  "gfx90a",  "gfx940",  "gfx941",  "gfx942",
-    "gfx950",  "gfx1010", "gfx1030", "gfx1031", "gfx1032", "gfx1100", "gfx1101",
-    "gfx1102", "gfx1103", "gfx1150", "gfx1151", "gfx1152", "gfx1200", "gfx1201"};
+constexpr std::array<std::string_view, 22> kGfx{
+    "gfx900",  "gfx906",  "gfx908",  "gfx90a",  "gfx940",  "gfx941",  "gfx942",  "gfx950",
+    "gfx1010", "gfx1030", "gfx1031", "gfx1032", "gfx1100", "gfx1101", "gfx1102", "gfx1103",
+    "gfx1150", "gfx1151", "gfx1152", "gfx1153", "gfx1200", "gfx1201"};
 
 constexpr std::array<std::string_view, 5> kKinds{"cpu", "cuda", "rocm", "xpu", "simt"};
 constexpr std::string_view kForms =
