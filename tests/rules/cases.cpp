@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 #include <stdexcept>
+#include <tuple>
 
 namespace attnrt::rules {
 namespace {
@@ -65,6 +66,38 @@ void apply_one(const Setting& s, Case& c, std::string& kv) {
   }
 }
 
+// What "not a b" leaves over: all of the key's values but a and b.
+std::vector<std::string> all_values(const std::string& key) {
+  std::vector<std::string> all;
+  if (key == "kv") {
+    for (const FormatInfo& f : all_formats()) all.emplace_back(f.name);
+  } else if (key == "features") {
+    for (int i = 0; i < kFeatureCount; ++i) {
+      const Feature feature = static_cast<Feature>(i);
+      // sparse is reserved: the core refuses it whoever lists it.
+      if (feature != Feature::kSparse) all.emplace_back(name(feature));
+    }
+  } else if (key == "device") {
+    for (int32_t sm : known_sms()) all.push_back("sm_" + std::to_string(sm));
+  } else {
+    throw std::runtime_error("'not' has no meaning for " + key);
+  }
+  return all;
+}
+
+std::vector<std::string> all_but(const std::string& key, const std::string& words) {
+  std::vector<std::string> rest = all_values(key);
+  std::istringstream in(words);
+  for (std::string word; in >> word;) {
+    if (word == name(Feature::kSparse)) continue;
+    if (std::erase(rest, word) != 1) throw std::runtime_error("no " + key + " named " + word);
+  }
+  if (key == "device") {
+    for (std::string& value : rest) value = "cuda:" + value;
+  }
+  return rest;
+}
+
 // Values by key; a list of several is one dimension of the product.
 using Values = std::map<std::string, std::vector<std::string>>;
 
@@ -76,7 +109,8 @@ void read_values(const YAML::Node& map, Values& values) {
     if (pair.second.IsSequence()) {
       list = pair.second.as<std::vector<std::string>>();
     } else {
-      list.push_back(pair.second.as<std::string>());
+      const std::string text = pair.second.as<std::string>();
+      list = text.starts_with("not ") ? all_but(key, text.substr(4)) : std::vector{text};
     }
     values[key] = list;
   }
@@ -117,7 +151,7 @@ Case make_case(const std::vector<Setting>& settings, const std::string& why) {
   Case c;
   c.why = why;
   for (const Setting& s : settings) c.text += s.key + "=" + s.value + " ";
-  apply(settings, c);
+  apply_settings(settings, c);
   return c;
 }
 
@@ -142,7 +176,7 @@ void read_row(const YAML::Node& row, const YAML::Node& base, bool accept, Table&
 
 }  // namespace
 
-void apply(const std::vector<Setting>& settings, Case& c) {
+void apply_settings(const std::vector<Setting>& settings, Case& c) {
   std::string kv = "auto";
   for (const Setting& s : settings) apply_one(s, c, kv);
   const SpellingContext context{.model_dtype = c.request.q,
@@ -172,7 +206,8 @@ Table read_table(const std::filesystem::path& file) {
 std::string rule_names(uint32_t bits) {
   std::string text;
   for (uint32_t i = 0; i <= static_cast<uint32_t>(Rule::kUnknownKeys); ++i) {
-    if ((bits >> i) & 1) text += (text.empty() ? "" : " ") + std::string(name(static_cast<Rule>(i)));
+    if ((bits >> i) & 1)
+      text += (text.empty() ? "" : " ") + std::string(name(static_cast<Rule>(i)));
   }
   return text;
 }

@@ -1,8 +1,9 @@
 // The accept and reject rules of today's backends as a table: tests/data/rules/<backend>.yaml.
 //
 // A row is a base request with some values replaced; a list of values stands for one request each,
-// and lists multiply. Rows are written from the engines' rules, never from the manifests, so that
-// a manifest and its table can disagree.
+// and lists multiply; "not a b" is all values but those (kv, features, CUDA devices). Rows are
+// written from the engines' rules, never from the manifests, so that a manifest and its table can
+// disagree.
 #pragma once
 
 #include <filesystem>
@@ -15,11 +16,11 @@ namespace attnrt::rules {
 
 struct Case {
   std::string why;
-  std::string text;              // the request as written, for messages
-  Request request;               // kv is the first of `formats`
-  std::vector<Format> formats;   // what the spelling of kv stands for
+  std::string text;             // the request as written, for messages
+  Request request;              // kv is the first of `formats`
+  std::vector<Format> formats;  // what the spelling of kv stands for
   bool accept = true;
-  uint32_t rules = 0;            // refused: bits of Rule that the nearest kernel fails, exactly
+  uint32_t rules = 0;  // refused: bits of Rule that the nearest kernel fails, exactly
 };
 
 struct Table {
@@ -35,7 +36,7 @@ struct Setting {
   std::string key;
   std::string value;
 };
-void apply(const std::vector<Setting>& settings, Case& c);
+void apply_settings(const std::vector<Setting>& settings, Case& c);
 
 std::string rule_names(uint32_t bits);
 

@@ -12,7 +12,9 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-YAML::Node preferences() { return YAML::LoadFile((data_dir() / "preference.yaml").string()); }
+YAML::Node preferences() {
+  return YAML::LoadFile((data_dir() / "preference.yaml").string());
+}
 
 // Denies what was chosen, and asks again until nothing is left.
 Names chosen_one_after_the_other(const Request& request) {
@@ -33,7 +35,7 @@ TEST(Preference, EachRequestFollowsTheEnginesOrder) {
     for (const auto& pair : row["request"]) {
       settings.push_back({pair.first.as<std::string>(), pair.second.as<std::string>()});
     }
-    apply(settings, c);
+    apply_settings(settings, c);
     const Names expected = row["order"].as<Names>();
     Names chosen = chosen_one_after_the_other(c.request);
     // Backends that the engine's order does not name come after all that it does.
