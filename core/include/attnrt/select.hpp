@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attnrt/device.hpp"
@@ -30,6 +32,14 @@ struct Request {
   Layout layout = Layout::kNhd;
   Features features{Feature::kCausal};  // no mask named means causal
 };
+
+// Errors (kInvalid): sizes below 1, heads that do not divide, two masks, ….
+Status check(const Request& request);
+// The request that selection sees. Attending ops: causal where no mask is named. append knows
+// neither masks nor outputs, so only per_head_scales, graph, device_lengths and sparse stay of its
+// features. merge: its parts are f32 (q) and what was q is the type of out; lse and the guarantees
+// stay.
+Request normalised(const Request& request);
 
 // The rules, named after the manifest's keys. A kernel fails each on its own.
 enum class Rule : uint8_t {
@@ -74,8 +84,9 @@ Status check(const Policy& policy, const Catalog& catalog);
 // it.
 struct CatalogEntry {
   Manifest manifest;
-  std::vector<std::string> missing_libraries;  // of needs and DT_NEEDED
-  bool has_code = true;                        // false: a bare manifest
+  // Of needs and DT_NEEDED. They count for devices of this machine only (Device::ordinal >= 0).
+  std::vector<std::string> missing_libraries;
+  bool has_code = true;  // false: a bare manifest
 };
 
 class Catalog {
@@ -107,6 +118,15 @@ struct Decision {
 // Preference: the policy, (a measured profile,) the score, the plugin's name, the kernel's order.
 Decision select(const Request& request, const Catalog& catalog, const Policy& policy = {});
 
+// A spelling may stand for several formats (nvfp4): the first of `kv` (not empty) that is served.
+// A candidate's failed rules are those that fail for every one of them.
+struct SpelledDecision {
+  Request request;  // with the format taken; with the first one if nothing serves
+  Decision decision;
+};
+SpelledDecision select(const Request& request, std::span<const Format> kv, const Catalog& catalog,
+                       const Policy& policy = {});
+
 // The reasons of one candidate, in words.
 std::vector<FailedRule> explain(const Candidate& candidate, const Request& request,
                                 const Catalog& catalog, const Policy& policy = {});
@@ -123,6 +143,8 @@ struct Alternative {
 // first), features, device. Facts of the model never change. Empty if the request can be served.
 std::vector<Alternative> alternatives(const Request& request, const Catalog& catalog,
                                       const Policy& policy = {});
+std::vector<Alternative> alternatives(const Request& request, std::span<const Format> kv,
+                                      const Catalog& catalog, const Policy& policy = {});
 
 // One layer's bytes per token for a request's cache; 0 if the format does not fit the head size.
 double kv_bytes_per_token(const Request& request);

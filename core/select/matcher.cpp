@@ -1,0 +1,131 @@
+#include "select/matcher.hpp"
+
+#include <algorithm>
+
+#include "select/words.hpp"
+
+namespace attnrt {
+namespace {
+
+template <class E>
+uint8_t bit8(E value) {
+  return static_cast<uint8_t>(1u << static_cast<unsigned>(value));
+}
+
+uint32_t policy_rank(const Policy& policy, const std::string& name) {
+  const auto at = std::find(policy.prefer.begin(), policy.prefer.end(), name);
+  return static_cast<uint32_t>(at - policy.prefer.begin());
+}
+
+uint32_t plugin_failures(const PluginRow& row, const std::string& name, const Device& device,
+                         uint64_t cpu_features, const Policy& policy, Purpose purpose) {
+  uint32_t failed = 0;
+  const bool cpu = device.kind == DeviceKind::kCpu;
+  if (cpu && (row.impossible_cpu || (row.needs_cpu & ~cpu_features) != 0)) {
+    failed |= bit(Rule::kNeeds);
+  }
+  if (row.missing_libraries && device.ordinal >= 0) failed |= bit(Rule::kNeeds);
+  if (!policy.require.empty() && policy.require != name) failed |= bit(Rule::kPolicy);
+  if (std::find(policy.deny.begin(), policy.deny.end(), name) != policy.deny.end()) {
+    failed |= bit(Rule::kPolicy);
+  }
+  if (!row.abi_known || (!row.has_code && purpose == Purpose::kRun)) failed |= bit(Rule::kPlugin);
+  return failed;
+}
+
+}  // namespace
+
+Matcher::Matcher(const Request& request, const Catalog& catalog, const Policy& policy,
+                 Purpose purpose)
+    : compiled_(catalog.compiled()),
+      cell_{request.kv, request.block_size, request.layout},
+      uses_cache_(request.op != Op::kMerge),
+      uses_groups_(attends(request.op)),
+      uses_out_(request.op != Op::kAppend),
+      query_tokens_(request.op == Op::kDecode ? request.query_tokens : 0),
+      group_(request.kv_heads > 0 ? request.q_heads / request.kv_heads : 0),
+      head_dim_(request.head_dim),
+      cache_(request.cache),
+      features_(request.features.bits()),
+      device_(static_cast<uint8_t>(request.device.kind)),
+      op_(bit8(request.op)),
+      q_(bit8(request.q)),
+      out_(bit8(request.out.value_or(request.q))),
+      cache_bit_(bit8(request.cache)) {
+  const std::vector<int32_t>& sms = known_sms();
+  for (size_t i = 0; i < sms.size(); ++i) {
+    if (sms[i] == request.device.sm) sm_ = uint32_t{1} << i;
+  }
+  const auto targets = known_gfx();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] == request.device.gfx) gfx_ = uint32_t{1} << i;
+  }
+  const uint64_t cpu_features = cpu_feature_bits(request.device.cpu_features);
+  plugin_failed_.reserve(compiled_.plugins.size());
+  plugin_rank_.reserve(compiled_.plugins.size());
+  for (size_t p = 0; p < compiled_.plugins.size(); ++p) {
+    const std::string& name = compiled_.entries[p].manifest.name;
+    plugin_failed_.push_back(
+        plugin_failures(compiled_.plugins[p], name, request.device, cpu_features, policy, purpose));
+    plugin_rank_.push_back(policy_rank(policy, name));
+  }
+}
+
+bool Matcher::listed(PoolSpan values, PoolSpan ranges, int32_t value) const {
+  const int32_t* v = compiled_.values.data() + values.first;
+  if (std::find(v, v + values.count, value) != v + values.count) return true;
+  const IntRange* r = compiled_.ranges.data() + ranges.first;
+  return std::any_of(r, r + ranges.count, [value](const IntRange& x) { return x.contains(value); });
+}
+
+bool Matcher::head_dim_listed(const KernelRow& row) const {
+  const HeadDim* p = compiled_.pairs.data() + row.head_pairs.first;
+  if (std::find(p, p + row.head_pairs.count, head_dim_) != p + row.head_pairs.count) return true;
+  return head_dim_.qk == head_dim_.v && listed({}, row.head_ranges, head_dim_.qk);
+}
+
+uint32_t Matcher::failed_fixed(const KernelRow& row) const {
+  uint32_t failed = row.failed_always | plugin_failed_[row.plugin];
+  if (row.device != device_) {
+    failed |= bit(Rule::kDevice);
+  } else if (row.device == static_cast<uint8_t>(DeviceKind::kRocm)) {
+    if ((row.gfx & gfx_) == 0) failed |= bit(Rule::kGfx);
+  } else if (row.device == static_cast<uint8_t>(DeviceKind::kCuda) ||
+             row.device == static_cast<uint8_t>(DeviceKind::kSimt)) {
+    if ((row.sm & sm_) == 0) failed |= bit(Rule::kSm);
+  }
+  if ((row.ops & op_) == 0) failed |= bit(Rule::kOp);
+  if (query_tokens_ > row.max_query_tokens) failed |= bit(Rule::kQueryTokens);
+  if ((row.q & q_) == 0) failed |= bit(Rule::kQ);
+  if (uses_out_ && (row.out == 0 ? out_ != q_ : (row.out & out_) == 0)) failed |= bit(Rule::kOut);
+  if (uses_cache_ && (row.cache & cache_bit_) == 0) failed |= bit(Rule::kCache);
+  if (!head_dim_listed(row)) failed |= bit(Rule::kHeadDim);
+  if (uses_groups_ && !listed(row.group_values, row.group_ranges, group_)) {
+    failed |= bit(Rule::kGroup);
+  }
+  constexpr uint64_t kReserved = Features{Feature::kSparse}.bits();
+  if ((features_ & ~row.features) != 0 || (features_ & kReserved) != 0) {
+    failed |= bit(Rule::kFeatures);
+  }
+  return failed;
+}
+
+uint32_t Matcher::failed_cell(const KernelRow& row, const Cell& cell) const {
+  if (!uses_cache_) return 0;
+  uint32_t failed = 0;
+  const uint32_t format = uint32_t{1} << static_cast<unsigned>(cell.kv);
+  if ((row.kv & format) == 0 || !format_exists(cell.kv, cache_, head_dim_)) {
+    failed |= bit(Rule::kKv);
+  }
+  if (!listed(row.block_values, row.block_ranges, cell.block_size)) {
+    failed |= bit(Rule::kBlockSize);
+  }
+  if ((row.layout & bit8(cell.layout)) == 0) failed |= bit(Rule::kLayout);
+  return failed;
+}
+
+Matcher::Preference Matcher::preference(const KernelRow& row) const {
+  return {plugin_rank_[row.plugin], -row.score, compiled_.plugins[row.plugin].name_rank};
+}
+
+}  // namespace attnrt

@@ -1,0 +1,66 @@
+// One request against the rows of a catalog.
+#pragma once
+
+#include <vector>
+
+#include "select/compiled.hpp"
+
+namespace attnrt {
+
+// Planning wants every plugin, running only those with code.
+enum class Purpose : uint8_t { kPlan, kRun };
+
+// What a plan may choose about a layer's cache; the rest of a request is given.
+struct Cell {
+  Format kv = Format::kBf16;
+  int32_t block_size = 16;
+  Layout layout = Layout::kNhd;
+  friend bool operator==(const Cell&, const Cell&) = default;
+};
+
+// Keeps what a request asks as bits. Holds references: catalog and policy must outlive it.
+class Matcher {
+ public:
+  // `request` is normalised already.
+  Matcher(const Request& request, const Catalog& catalog, const Policy& policy,
+          Purpose purpose = Purpose::kPlan);
+
+  // Bits of the rules that fail: all but kv, block_size and layout; those three; all.
+  uint32_t failed_fixed(const KernelRow& row) const;
+  uint32_t failed_cell(const KernelRow& row, const Cell& cell) const;
+  uint32_t failed(const KernelRow& row) const {
+    return failed_fixed(row) | failed_cell(row, cell_);
+  }
+
+  // Smaller is better: the policy's rank, the score, the plugin's name, the catalog's order.
+  struct Preference {
+    uint32_t policy_rank = 0;
+    int32_t negative_score = 0;
+    uint32_t name_rank = 0;
+    friend auto operator<=>(const Preference&, const Preference&) = default;
+  };
+  Preference preference(const KernelRow& row) const;
+
+  const Catalog::Compiled& compiled() const { return compiled_; }
+
+ private:
+  bool head_dim_listed(const KernelRow& row) const;
+  bool listed(PoolSpan values, PoolSpan ranges, int32_t value) const;
+
+  const Catalog::Compiled& compiled_;
+  Cell cell_;
+  bool uses_cache_;       // all ops but merge
+  bool uses_groups_;      // prefill, decode, mixed
+  bool uses_out_;         // all ops but append
+  int32_t query_tokens_;  // 0: no rule
+  int32_t group_;
+  HeadDim head_dim_;
+  CacheKind cache_;
+  uint64_t features_;
+  uint8_t device_, op_, q_, out_, cache_bit_;
+  uint32_t sm_ = 0, gfx_ = 0;
+  std::vector<uint32_t> plugin_failed_;  // needs, policy, plugin
+  std::vector<uint32_t> plugin_rank_;    // the policy's
+};
+
+}  // namespace attnrt
