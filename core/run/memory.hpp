@@ -1,0 +1,44 @@
+// Memory of a session: on the host, or on a device through the plugin's device service.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "attnrt/plugin.h"
+#include "attnrt/result.hpp"
+
+namespace attnrt::run {
+
+// Whose memory: service null means the host's.
+struct MemoryKind {
+  const attnrt_device_service* service = nullptr;
+  attnrt_instance* instance = nullptr;
+};
+
+// One allocation; released at the end of its life. 0 bytes: null.
+class Memory {
+ public:
+  enum class Place : uint8_t { kDevice, kStaging };  // staging: host memory, pinned for a device
+
+  Memory() = default;
+  Memory(Memory&& other) noexcept { *this = std::move(other); }
+  Memory& operator=(Memory&& other) noexcept;
+  ~Memory() { release(); }
+
+  // Zeroed. Large host areas are backed by huge pages where the system has them.
+  static Result<Memory> allocate(const MemoryKind& kind, Place place, uint64_t bytes,
+                                 uint64_t alignment);
+  void* data() const { return data_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  void release();
+
+  MemoryKind kind_;
+  Place place_ = Place::kDevice;
+  void* data_ = nullptr;
+  uint64_t bytes_ = 0;
+  uint64_t mapped_ = 0;  // host: bytes of the mapping; 0: from the allocator
+};
+
+}  // namespace attnrt::run
