@@ -1,0 +1,64 @@
+#include "inputs.hpp"
+
+#include <cmath>
+#include <random>
+
+namespace attnrt::conformance {
+
+HostTensor make_tensor(const Cell& cell, DType dtype, int64_t tokens, int64_t heads, int64_t width,
+                       uint32_t stream) {
+  std::mt19937 random(cell.seed * 2654435761u + stream);
+  std::normal_distribution<double> normal;
+  HostTensor tensor(dtype, tokens, heads, width, cell.fill == Fill::kStrided ? 8 : 0);
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t h = 0; h < heads; ++h) {
+      // Outliers: one element of a row a hundred times larger, rows of zeros, rows of one value.
+      const uint32_t kind = cell.fill == Fill::kOutliers ? static_cast<uint32_t>(random() % 8) : 7;
+      const auto large = static_cast<int64_t>(random() % static_cast<uint32_t>(width));
+      const double same = normal(random);
+      const uint32_t special =
+          cell.fill == Fill::kSpecial ? static_cast<uint32_t>(random() % 24) : 3;
+      for (int64_t i = 0; i < width; ++i) {
+        double value = normal(random);
+        if (kind == 0 && i == large) value *= 100;
+        if (kind == 1) value = 0;
+        if (kind == 2) value = same;
+        if (kind == 3) value *= 1e-6;
+        if (special < 3 && i == large)
+          value = special == 0 ? NAN : special == 1 ? INFINITY : -INFINITY;
+        tensor.set(t, h, i, value);
+      }
+    }
+  }
+  return tensor;
+}
+
+Parameters make_parameters(const Cell& cell) {
+  std::mt19937 random(cell.seed * 40503u + 7u);
+  std::normal_distribution<float> normal;
+  Parameters p;
+  const int32_t heads = cell.kv_heads * cell.group;
+  if (cell.features.contains(Feature::kSinks))
+    for (int32_t h = 0; h < heads; ++h) p.sinks.push_back(2 * normal(random));
+  if (cell.features.contains(Feature::kAlibi))
+    for (int32_t h = 0; h < heads; ++h)
+      p.slopes.push_back(std::exp2(-8.0f * static_cast<float>(h + 1) / static_cast<float>(heads)));
+  if (cell.features.contains(Feature::kSoftcap)) p.softcap = cell.seed % 2 == 0 ? 30.0f : 2.0f;
+  // Formats that a factor makes use of: 8 bits and fewer. A factor of 1/16 keeps normal values far
+  // from both ends of e4m3.
+  const bool narrow = cell.kv == Format::kFp8E4m3 || cell.kv == Format::kFp8E5m2 ||
+                      cell.kv == Format::kFp8E4m3fnuz || cell.kv == Format::kNvfp4Linear ||
+                      cell.kv == Format::kNvfp4Swizzled || cell.kv == Format::kNvfp4FourOverSix;
+  if (narrow || cell.features.contains(Feature::kPerHeadScales)) {
+    const int32_t count = cell.features.contains(Feature::kPerHeadScales) ? cell.kv_heads : 1;
+    for (int32_t h = 0; h < count; ++h) {
+      p.k_scale.push_back(0.0625f * static_cast<float>(1 + h));
+      p.v_scale.push_back(0.05f * static_cast<float>(1 + h));
+    }
+  }
+  if (element_bytes(cell.q) == 1) p.q_scale = 0.0625f;
+  if (element_bytes(cell.out) == 1) p.out_scale = 0.0625f;
+  return p;
+}
+
+}  // namespace attnrt::conformance
