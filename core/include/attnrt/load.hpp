@@ -88,4 +88,11 @@ class PluginRegistry {
   std::unique_ptr<Impl> impl_;
 };
 
+// The plugin's own words about what it uses on a device ("avx512, 2 threads"), empty if it has
+// none. Runs its code: opens an instance and closes it again. Error kPluginRefused.
+Result<std::string> describe_plugin(const LoadedPlugin& plugin, const Device& device);
+
+// The manifest of one file, a plugin's (none of its code is run) or a bare one's. Error kInvalid.
+Result<Manifest> read_manifest_file(const std::string& path);
+
 }  // namespace attnrt

@@ -148,6 +148,8 @@ enum { ATTNRT_LOG_DEBUG = 1, ATTNRT_LOG_INFO = 2, ATTNRT_LOG_WARN = 3, ATTNRT_LO
 
 /* ---- Host services, device, options ---------------------------------------------------------- */
 
+/* What the host lends. Valid as long as the instance that got it; the entry's: as long as the
+ * process. */
 typedef struct attnrt_host {
   uint32_t struct_size;
   uint32_t abi_minor; /* of the host */

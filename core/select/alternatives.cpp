@@ -1,0 +1,150 @@
+// Alternatives of one request.
+//
+// Exact: kernels are boxes, so a kernel accepts a changed request exactly if the change gives every
+// key that failed a listed value. The smallest changes are therefore those of the failed keys, and
+// reading each kernel once finds them all.
+#include <algorithm>
+
+#include "select/change.hpp"
+#include "select/matcher.hpp"
+#include "select/words.hpp"
+
+namespace attnrt {
+namespace {
+
+// Of one kernel; enough that the nearest eight of all are among them.
+constexpr size_t kMaxChangesOfAKernel = 64;
+
+constexpr uint32_t kDeviceRules = bit(Rule::kDevice) | bit(Rule::kSm) | bit(Rule::kGfx);
+constexpr uint32_t kChangeable = kDeviceRules | bit(Rule::kNeeds) | bit(Rule::kKv) |
+                                 bit(Rule::kBlockSize) | bit(Rule::kLayout) | bit(Rule::kFeatures);
+
+struct Found {
+  ChangeOrder order;
+  Change change;
+  Request request;  // changed
+};
+
+// Nothing if a fact or the policy stands in the way.
+bool can_change(const KernelRow& row, uint32_t failed, const Request& asked,
+                const Catalog::Compiled& compiled) {
+  if ((failed & ~kChangeable) != 0) return false;
+  const PluginRow& plugin = compiled.plugins[row.plugin];
+  if ((failed & bit(Rule::kNeeds)) != 0) {
+    // A missing library is this machine's; only CPU features are another device's.
+    const bool library = plugin.missing_libraries && asked.device.ordinal >= 0;
+    if (library || plugin.impossible_cpu) return false;
+  }
+  const Features missing = asked.features.minus(Features::from_bits(row.features));
+  return kGuarantees.contains_all(missing);
+}
+
+template <class T, class Set>
+void multiply(std::vector<Change>& changes, const std::vector<T>& values, Set set) {
+  std::vector<Change> product;
+  for (const Change& change : changes) {
+    for (const T& value : values) {
+      if (product.size() == kMaxChangesOfAKernel) break;
+      product.push_back(change);
+      set(product.back(), value);
+    }
+  }
+  changes = std::move(product);
+}
+
+std::vector<Layout> layouts_of(const KernelRow& row) {
+  std::vector<Layout> layouts;
+  for (Layout layout : {Layout::kNhd, Layout::kHnd}) {
+    if ((row.layout >> static_cast<unsigned>(layout) & 1) != 0) layouts.push_back(layout);
+  }
+  return layouts;
+}
+
+// The changes that make this kernel accept.
+std::vector<Change> changes_of(const KernelRow& row, uint32_t failed, const Request& asked,
+                               const Catalog::Compiled& compiled) {
+  std::vector<Change> changes{Change{}};
+  if ((failed & bit(Rule::kLayout)) != 0) {
+    multiply(changes, layouts_of(row), [](Change& c, Layout v) { c.layout = v; });
+  }
+  if ((failed & bit(Rule::kBlockSize)) != 0) {
+    multiply(changes, near_block_sizes(row, compiled, asked.block_size),
+             [](Change& c, int32_t v) { c.block_size = v; });
+  }
+  if ((failed & bit(Rule::kKv)) != 0) {
+    multiply(changes, near_formats(row.kv, asked), [](Change& c, Format v) { c.kv = v; });
+  }
+  if ((failed & bit(Rule::kFeatures)) != 0) {
+    const Features listed = Features::from_bits(row.features);
+    const std::vector<Features> kept{asked.features.minus(asked.features.minus(listed))};
+    multiply(changes, kept, [](Change& c, Features v) { c.features = v; });
+  }
+  if ((failed & (kDeviceRules | bit(Rule::kNeeds))) != 0) {
+    multiply(changes, near_devices(row, compiled, asked.device),
+             [](Change& c, const Device& v) { c.device = v; });
+  }
+  return changes;
+}
+
+// The kernels' smallest changes, nearest first, none a larger form of another.
+std::vector<Found> smallest(std::vector<Found> all) {
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Found& a, const Found& b) { return a.order < b.order; });
+  std::vector<Found> kept;
+  for (Found& f : all) {
+    if (kept.size() == kMaxAlternatives) break;
+    const bool larger = std::any_of(
+        kept.begin(), kept.end(), [&f](const Found& k) { return is_part_of(k.change, f.change); });
+    const auto of_this_kind = std::count_if(kept.begin(), kept.end(), [&f](const Found& k) {
+      return f.change.block_size && same_but_block_size(k.change, f.change);
+    });
+    if (larger || static_cast<size_t>(of_this_kind) >= kMaxBlockSizes) continue;
+    kept.push_back(std::move(f));
+  }
+  return kept;
+}
+
+void collect(const Request& asked, const Request& first, const Catalog& catalog,
+             const Policy& policy, std::vector<Found>& all) {
+  const Matcher matcher(asked, catalog, policy);
+  for (const KernelRow& row : catalog.compiled().rows) {
+    const uint32_t failed = matcher.failed(row);
+    if (!can_change(row, failed, asked, catalog.compiled())) continue;
+    for (const Change& change : changes_of(row, failed, asked, catalog.compiled())) {
+      all.push_back({order(change, first), change, apply(change, asked)});
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Alternative> alternatives(const Request& request, std::span<const Format> kv,
+                                      const Catalog& catalog, const Policy& policy) {
+  std::vector<Alternative> result;
+  if (kv.empty() || select(request, kv, catalog, policy).decision.chosen) return result;
+  std::vector<Found> all;
+  Request first = normalised(request);
+  first.kv = kv.front();
+  for (Format format : kv) {
+    Request asked = first;
+    asked.kv = format;
+    collect(asked, first, catalog, policy, all);
+  }
+  for (const Found& found : smallest(std::move(all))) {
+    // Whatever was found, what is offered has been selected.
+    const Decision decision = select(found.request, catalog, policy);
+    if (!decision.chosen) continue;
+    const Candidate& chosen = decision.candidates[*decision.chosen];
+    result.push_back({to_texts(found.change), found.request, chosen.plugin, chosen.kernel,
+                      kv_bytes_per_token(found.request)});
+  }
+  return result;
+}
+
+std::vector<Alternative> alternatives(const Request& request, const Catalog& catalog,
+                                      const Policy& policy) {
+  const Format kv[] = {request.kv};
+  return alternatives(request, kv, catalog, policy);
+}
+
+}  // namespace attnrt

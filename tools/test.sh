@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Builds and runs the tests: all of them as a release, then under the sanitizers a counted part, or all.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/script/steps.sh
+
+# What a sanitized build is made of unless --full: the folders of tests/ where memory or threads are at
+# stake. The others are arithmetic on values, or the same code once more.
+readonly ASAN_FOLDERS=(manifest load cache config codec run)
+readonly TSAN_FOLDERS=(cache run)
+
+passed=0 failed=0 full=no
+
+usage() {
+  cat <<'TEXT'
+usage: tools/test.sh [--full]
+
+Installs what is missing, then configures, builds and tests the presets release, asan and tsan.
+
+  --full   all tests under the sanitizers too, not only a part
+  --help   this text
+TEXT
+}
+
+main() {
+  local start=$SECONDS
+  case "${1:-}" in
+    "") ;;
+    --full) full=yes ;;
+    -h | --help) usage && return ;;
+    *) usage >&2 && die "unknown option '$1'" ;;
+  esac
+  bash tools/setup.sh
+  step "Python environment of tools/record" build/log/python.log bash tools/record/install.sh ||
+    say "No network? The tests of tools/record will be skipped."
+  build_and_test release
+  if [ "$full" = yes ]; then
+    build_and_test asan
+    build_and_test tsan
+  else
+    part asan "${ASAN_FOLDERS[@]}"
+    part tsan "${TSAN_FOLDERS[@]}"
+  fi
+  summary $((SECONDS - start))
+}
+
+# Everything of a preset.
+build_and_test() {
+  configure "$1" -DATTNRT_BUILD_TESTS=ON || die "the configuration failed"
+  build "$1" || die "the build failed"
+  run_tests "$1" .
+}
+
+# part PRESET FOLDERS…: only these folders of tests/ are built and run.
+part() {
+  local preset=$1 folder folders=() targets=()
+  shift
+  for folder in "$@"; do
+    [ -f "tests/$folder/CMakeLists.txt" ] && folders+=("tests/$folder") && targets+=("tests/$folder/all")
+  done
+  configure "$preset" -DATTNRT_BUILD_TESTS=ON || die "the configuration failed"
+  build "$preset" "${targets[@]}" || die "the build failed"
+  say "$preset: $(count_tests "$preset" "${folders[@]}") tests chosen of $(count_tests release .) (--full runs all)"
+  for folder in "${folders[@]}"; do
+    run_tests "$preset" "$folder"
+  done
+}
+
+# run_tests PRESET FOLDER: a folder of the build tree, "." for all. Counts what CTest counted.
+run_tests() {
+  local preset=$1 log=build/log/$1-test-${2//\//-}.log title="Testing $1"
+  [ "$2" = . ] && log=build/log/$1-test.log || title="$title, $2"
+  step "$title" "$log" ctest --test-dir "build/$preset/$2" --output-on-failure --no-tests=error -j "$(nproc)" || true
+  local counts
+  counts=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' "$log")
+  [ -n "$counts" ] || die "$log: CTest ran no test"
+  read -r bad all <<<"$counts"
+  failed=$((failed + bad)) passed=$((passed + all - bad))
+  say "  $((all - bad)) of $all passed"
+  # CTest's own lists of what failed and what was skipped.
+  sed -n '/^The following tests/,$p' "$log" | sed '/^Errors while running/d; /^$/d; s/^/  /'
+}
+
+count_tests() {
+  local preset=$1 folder sum=0
+  shift
+  for folder in "$@"; do
+    sum=$((sum + $(ctest --test-dir "build/$preset/$folder" -N | sed -n 's/^Total Tests: //p')))
+  done
+  echo "$sum"
+}
+
+# Ends like CTest.
+summary() {
+  local all=$((passed + failed))
+  say ""
+  say "$((100 * passed / all))% tests passed, $failed tests failed out of $all"
+  say "Total Test time (real) = $1 s"
+  [ "$failed" -eq 0 ]
+}
+
+main "$@"
