@@ -160,8 +160,9 @@ void read_row(const YAML::Node& row, const YAML::Node& base, bool accept, Table&
   read_values(base, values);
   read_values(row, values);
   const uint32_t rules = accept ? 0 : parse_rules(row["rules"]);
-  // A rule on what attention computes does not bear on storing keys and values.
-  constexpr uint32_t kNotOfAppend = uint32_t{1} << static_cast<unsigned>(Rule::kFeatures);
+  // Rules on what attention computes do not bear on storing keys and values.
+  constexpr uint32_t kNotOfAppend = (uint32_t{1} << static_cast<unsigned>(Rule::kFeatures)) |
+                                    (uint32_t{1} << static_cast<unsigned>(Rule::kGroup));
   if (values.count("op") == 0) {
     const bool append = (rules & kNotOfAppend) == 0;
     values["op"] = std::vector<std::string>(std::begin(kOps) + (append ? 0 : 1), std::end(kOps));
