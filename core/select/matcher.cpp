@@ -45,13 +45,17 @@ Matcher::Matcher(const Request& request, const Catalog& catalog, const Policy& p
       query_tokens_(request.op == Op::kDecode ? request.query_tokens : 0),
       group_(request.kv_heads > 0 ? request.q_heads / request.kv_heads : 0),
       head_dim_(request.head_dim),
-      cache_(request.cache),
       features_(request.features.bits()),
       device_(static_cast<uint8_t>(request.device.kind)),
       op_(bit8(request.op)),
       q_(bit8(request.q)),
       out_(bit8(request.out.value_or(request.q))),
       cache_bit_(bit8(request.cache)) {
+  for (const FormatInfo& f : all_formats()) {
+    if (format_exists(f.format, request.cache, request.head_dim)) {
+      formats_ |= uint32_t{1} << static_cast<unsigned>(f.format);
+    }
+  }
   const std::vector<int32_t>& sms = known_sms();
   for (size_t i = 0; i < sms.size(); ++i) {
     if (sms[i] == request.device.sm) sm_ = uint32_t{1} << i;
@@ -114,9 +118,7 @@ uint32_t Matcher::failed_cell(const KernelRow& row, const Cell& cell) const {
   if (!uses_cache_) return 0;
   uint32_t failed = 0;
   const uint32_t format = uint32_t{1} << static_cast<unsigned>(cell.kv);
-  if ((row.kv & format) == 0 || !format_exists(cell.kv, cache_, head_dim_)) {
-    failed |= bit(Rule::kKv);
-  }
+  if ((row.kv & formats_ & format) == 0) failed |= bit(Rule::kKv);
   if (!listed(row.block_values, row.block_ranges, cell.block_size)) {
     failed |= bit(Rule::kBlockSize);
   }

@@ -55,7 +55,7 @@ class Matcher {
   int32_t query_tokens_;  // 0: no rule
   int32_t group_;
   HeadDim head_dim_;
-  CacheKind cache_;
+  uint32_t formats_ = 0;  // those that exist for this cache and head size
   uint64_t features_;
   uint8_t device_, op_, q_, out_, cache_bit_;
   uint32_t sm_ = 0, gfx_ = 0;

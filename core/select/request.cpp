@@ -71,8 +71,12 @@ Request normalised(const Request& request) {
 }
 
 bool format_exists(Format format, CacheKind cache, HeadDim head_dim) {
-  if (!info(format).byte_layout_known) return true;  // its own definition decides
-  return page_bytes({format, cache, head_dim, 1, 1}).ok();
+  const FormatInfo& f = info(format);
+  if (!f.byte_layout_known) return true;  // its own definition decides
+  const bool latent = cache == CacheKind::kLatent;
+  if (f.latent_only) return latent && head_dim == f.fixed_head_dim;
+  const bool k = head_dim.qk % f.head_dim_multiple == 0;
+  return k && (latent || head_dim.v % f.head_dim_multiple == 0);
 }
 
 std::string to_string(Features features) {

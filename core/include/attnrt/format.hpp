@@ -139,6 +139,7 @@ struct PageGeometry {
   HeadDim head_dim;
   int32_t kv_heads = 1;
   int32_t block_size = 16;
+  friend bool operator==(const PageGeometry&, const PageGeometry&) = default;
 };
 Result<int64_t> page_bytes(const PageGeometry& geometry);
 
