@@ -2,19 +2,16 @@
  * attnrt becomes, it must load and run this. It began as tests/third_party_c/plugin/naive.c. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plugin_v1_0.h"
 
-struct attnrt_instance {
-  const attnrt_host* host;
-};
+static struct attnrt_instance { int nothing; /* no options, no threads: one serves all */ } only;
 struct attnrt_op {
-  const attnrt_host* host;
   attnrt_layer_class layer;
 };
 struct attnrt_schedule {
-  const attnrt_host* host;
   attnrt_batch batch; /* its arrays live as long as the schedule */
 };
 
@@ -40,49 +37,42 @@ static int take(void* to, size_t known, const void* from) {
 #define TAKE(copy, from, error) \
   if (!take(&(copy), sizeof(copy), (from))) return fail(error, ATTNRT_UNSUPPORTED, "a newer " #from)
 
-static void* get(const attnrt_host* host, size_t bytes) {
-  return host->allocate(host->ctx, bytes, sizeof(void*));
-}
-
 static attnrt_status naive_open(const attnrt_host* host, const attnrt_device* given,
                                 attnrt_instance** out, attnrt_error* error) {
   attnrt_device device;
+  (void)host;
   TAKE(device, given, error);
   if (device.option_count != 0) {
     return fail(error, ATTNRT_UNSUPPORTED, "there are no options");
   }
-  attnrt_instance* instance = get(host, sizeof *instance);
-  if (instance == NULL) return fail(error, ATTNRT_OUT_OF_MEMORY, "no memory for an instance");
-  instance->host = host;
-  *out = instance;
+  *out = &only;
   return ATTNRT_OK;
 }
 
 static void naive_close(attnrt_instance* instance) {
-  instance->host->release(instance->host->ctx, instance);
+  (void)instance;
 }
 
 static attnrt_status naive_prepare(attnrt_instance* instance, const char* kernel,
                                    const attnrt_layer_class* given, attnrt_op** out,
                                    attnrt_error* error) {
   attnrt_layer_class layer;
-  (void)kernel; /* the op says it all */
+  (void)instance, (void)kernel; /* the layer class says it all */
   TAKE(layer, given, error);
   if ((layer.features & ~(ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE)) != 0 ||
       strcmp(layer.cache_format, "f32") != 0) {
     return fail(error, ATTNRT_UNSUPPORTED, "a format or feature beyond the manifest");
   }
   if (layer.softmax_scale == 0) layer.softmax_scale = 1.0f / sqrtf((float)layer.head_dim_qk);
-  attnrt_op* op = get(instance->host, sizeof *op);
+  attnrt_op* op = malloc(sizeof *op);
   if (op == NULL) return fail(error, ATTNRT_OUT_OF_MEMORY, "no memory for an op");
-  op->host = instance->host;
   op->layer = layer;
   *out = op;
   return ATTNRT_OK;
 }
 
 static void naive_release_op(attnrt_op* op) {
-  op->host->release(op->host->ctx, op);
+  free(op);
 }
 
 /* Nothing: the running softmax lives in the output row. */
@@ -97,18 +87,17 @@ static attnrt_status naive_schedule(attnrt_op* op, const attnrt_batch* given,
                                     const attnrt_workspace* workspace, void* stream,
                                     attnrt_schedule** out, attnrt_error* error) {
   attnrt_batch batch;
-  (void)workspace, (void)stream;
+  (void)op, (void)workspace, (void)stream;
   TAKE(batch, given, error);
-  attnrt_schedule* schedule = get(op->host, sizeof *schedule);
+  attnrt_schedule* schedule = malloc(sizeof *schedule);
   if (schedule == NULL) return fail(error, ATTNRT_OUT_OF_MEMORY, "no memory for a schedule");
-  schedule->host = op->host;
   schedule->batch = batch;
   *out = schedule;
   return ATTNRT_OK;
 }
 
 static void naive_release_schedule(attnrt_schedule* schedule) {
-  schedule->host->release(schedule->host->ctx, schedule);
+  free(schedule);
 }
 
 static float factor(attnrt_scale scale) {
@@ -161,13 +150,14 @@ static float attend_row(const attnrt_layer_class* layer, const attnrt_cache_view
     float score = 0;
     for (int32_t i = 0; i < layer->head_dim_qk; ++i) score += q[i] * k[i];
     score *= layer->softmax_scale * factor(cache->k_scale);
+    if (score == -INFINITY) continue; /* weight 0, and no infinity to be subtracted from itself */
     const float old_weight = score > largest ? expf(largest - score) : 1.0f;
     if (score > largest) largest = score;
     const float weight = expf(score - largest);
     sum = sum * old_weight + weight;
     for (int32_t i = 0; i < layer->head_dim_v; ++i) out[i] = out[i] * old_weight + weight * v[i];
   }
-  if (visible <= 0) return -INFINITY;
+  if (sum == 0) return -INFINITY;
   const float scale = factor(cache->v_scale) / sum;
   for (int32_t i = 0; i < layer->head_dim_v; ++i) out[i] *= scale;
   return largest + logf(sum);
