@@ -1,0 +1,107 @@
+// append: rows of k and v, rounded to the cache's format, into their slots.
+#pragma once
+
+namespace attnrt::cpu::ATTNRT_CPU_ISA {
+namespace {
+
+// One row on its way: n values (a multiple of 8), already floats.
+struct Line {
+  alignas(64) float x[kMaxDim + kChunk];
+  alignas(64) uint8_t codes[kMaxDim + kChunk];
+};
+
+// absmax without NaN, infinities as the largest float; and the number of NaN.
+inline float largest_magnitude(const float* x, int n, uint64_t* nans) {
+  Vf top = zero();
+  int lost = 0;
+  for (int i = 0; i < n; i += kW) {
+    const Vf value = load(x + i);
+    lost += count(unordered(value));
+    top = max(floats(and_i(bits(value), splat_i(INT32_MAX))), top);
+  }
+  *nans += static_cast<uint64_t>(lost);
+  const float all = largest(top);
+  return all > FLT_MAX ? FLT_MAX : all;
+}
+
+inline uint64_t store_int8_row(Line& line, int n, uint8_t* row, uint8_t* scale_at) {
+  uint64_t lost = 0;
+  const float absmax = largest_magnitude(line.x, n, &lost);
+  const float wanted = absmax / 127.0F;
+  const float scale = wanted > 1e-6F ? wanted : 1e-6F;
+  memcpy(scale_at, &scale, sizeof(scale));
+  const Vf divisor = splat(scale);
+  for (int i = 0; i < n; i += kW) {
+    store_u8(line.codes + i, encode_int8(load(line.x + i), divisor));
+  }
+  memcpy(row, line.codes, static_cast<size_t>(n));
+  return lost;
+}
+
+template <Format F>
+inline void store_plain_row(const float* x, int n, uint8_t* row) {
+  constexpr int kBytes = element_bytes(F);
+  int i = 0;
+  for (; i + kW <= n; i += kW) store_codes<F>(row + i * kBytes, load(x + i));
+  if (i == n) return;
+  alignas(64) uint8_t rest[kW * 4];
+  store_codes<F>(rest, load(x + i));
+  memcpy(row + i * kBytes, rest, static_cast<size_t>((n - i) * kBytes));
+}
+
+ATTNRT_INLINE bool same_type(Format format, Dtype dtype) {
+  return (format == Format::kF32 && dtype == Dtype::kF32) ||
+         (format == Format::kF16 && dtype == Dtype::kF16) ||
+         (format == Format::kBf16 && dtype == Dtype::kBf16);
+}
+
+template <Format F>
+inline uint64_t store_row(Dtype dtype, const uint8_t* from, int n, float scale,
+                          const SideView& side, int64_t block, int64_t slot, int64_t head,
+                          Line& line) {
+  uint8_t* row =
+      side.data + block * side.block_stride + slot * side.token_stride + head * side.head_stride;
+  if (same_type(F, dtype) && scale == 1.0F) {
+    memcpy(row, from, static_cast<size_t>(n * element_bytes(F)));
+    return 0;
+  }
+  const int end = (n + kW - 1) / kW * kW;
+  widen_row(dtype, from, n, line.x);
+  for (int i = n; i < end; ++i) line.x[i] = 0.0F;
+  if (scale != 1.0F) {
+    for (int i = 0; i < end; i += kW) store(line.x + i, div(load(line.x + i), splat(scale)));
+    for (int i = n; i < end; ++i) line.x[i] = 0.0F;  // 0 / 0 would count as a lost NaN
+  }
+  if constexpr (F == Format::kInt8) {
+    return store_int8_row(line, n, row,
+                          side.scales + block * side.scale_block_stride +
+                              slot * side.scale_token_stride + head * side.scale_head_stride);
+  } else {
+    store_plain_row<F>(line.x, n, row);
+    return 0;
+  }
+}
+
+template <Format F>
+inline uint64_t append_rows(const AppendParams& p, int64_t begin, int64_t end) {
+  Line line;
+  uint64_t lost = 0;
+  for (int64_t t = begin; t < end; ++t) {
+    if (p.slots[t] < 0) continue;
+    const int64_t block = p.slots[t] / p.block_size;
+    const int64_t slot = p.slots[t] % p.block_size;
+    for (int64_t h = 0; h < p.kv_heads; ++h) {
+      const uint8_t* k = p.k.data + t * p.k.token_stride + h * p.k.head_stride;
+      lost += store_row<F>(p.dtype, k, p.dim_qk, scale_of(p.k_scale, h), p.k_side, block, slot, h,
+                           line);
+      if (p.dim_v == 0) continue;
+      const uint8_t* v = p.v.data + t * p.v.token_stride + h * p.v.head_stride;
+      lost +=
+          store_row<F>(p.dtype, v, p.dim_v, scale_of(p.v_scale, h), p.v_side, block, slot, h, line);
+    }
+  }
+  return lost;
+}
+
+}  // namespace
+}  // namespace attnrt::cpu::ATTNRT_CPU_ISA

@@ -1,0 +1,90 @@
+// From sums to results: the sink, the division, lse, rounding to the output type; and partial
+// results of a split context put together.
+#pragma once
+
+#include <math.h>
+
+namespace attnrt::cpu::ATTNRT_CPU_ISA {
+namespace {
+
+template <Format F>
+inline void write_row(const AttendParams& p, const RowPlace& place, int32_t kv_head, float m,
+                      float l, const float* sums, float* line) {
+  float kept = 1.0F;  // what the sums are worth beside the sink
+  if (p.sinks != nullptr) {
+    const float sink = p.sinks[place.head];
+    const float top = m > sink ? m : sink;
+    const float base = top == kMinusInfinity ? 0.0F : top;
+    kept = exp1(m - base);
+    l = l * kept + exp1(sink - base);
+    m = top;
+  }
+  // l is 0 where nothing was visible; a NaN is passed on.
+  const float factor = l == 0.0F ? 0.0F : kept * scale_of(p.v_scale, kv_head) * value_factor(F) / l;
+  restore_row<F>(sums, p.layer.dim_v, factor, line);
+  if (l == 0.0F) memset(line, 0, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
+  narrow_row(p.out.dtype, line, p.layer.dim_v,
+             p.out.data + place.token * p.out.token_stride + place.head * p.out.head_stride);
+  if (p.lse == nullptr) return;
+  const float lse = l == 0.0F ? kMinusInfinity : (m == kMinusInfinity ? 0.0F : m) + logf(l);
+  memcpy(p.lse + place.token * p.lse_token_stride + place.head * p.lse_head_stride, &lse,
+         sizeof(lse));
+}
+
+// A partial slot: m of all rows, l of all rows, then the permuted sums.
+inline void write_partial(const AttendParams& p, const WorkItem& item, int rows, const Buffers& b) {
+  float* slot = p.partials + int64_t{item.partial} * p.partial_stride;
+  memcpy(slot, b.state.m, static_cast<size_t>(rows) * sizeof(float));
+  memcpy(slot + rows, b.state.l, static_cast<size_t>(rows) * sizeof(float));
+  memcpy(slot + 2 * rows, b.out, static_cast<size_t>(rows * b.out_stride) * sizeof(float));
+}
+
+template <Format F>
+inline void attend_item(const AttendParams& p, const WorkItem& item, Buffers& b) {
+  const int rows = item.q_count * p.layer.group;
+  load_queries<F>(p, item, rows, b);
+  if (item.kv_begin < item.kv_end) attend_tiles<F>(p, item, rows, b);
+  if (item.partial >= 0) return write_partial(p, item, rows, b);
+  for (int r = 0; r < rows; ++r) {
+    write_row<F>(p, place_of(p, item, r), item.kv_head, b.state.m[r], b.state.l[r],
+                 b.out + r * b.out_stride, b.line);
+  }
+}
+
+// Row r of a split unit: sums of all parts, brought to the largest of their maxima.
+inline void combine_row(const AttendParams& p, const SplitUnit& unit, int rows, int r, Buffers& b,
+                        float& m, float& l) {
+  const float* first = p.partials + int64_t{unit.first} * p.partial_stride;
+  m = kMinusInfinity;
+  l = 0.0F;
+  for (int i = 0; i < unit.parts; ++i) {
+    const float part = first[i * p.partial_stride + r];
+    m = part > m ? part : m;
+  }
+  const float base = m == kMinusInfinity ? 0.0F : m;
+  const int width = static_cast<int>(b.out_stride);
+  memset(b.out, 0, static_cast<size_t>(width) * sizeof(float));
+  for (int i = 0; i < unit.parts; ++i) {
+    const float* part = first + i * p.partial_stride;
+    const float weight = exp1(part[r] - base);
+    l += weight * part[rows + r];
+    const float* sums = part + 2 * rows + int64_t{r} * width;
+    for (int c = 0; c < width; c += kW) {
+      store(b.out + c, fma(splat(weight), load(sums + c), load(b.out + c)));
+    }
+  }
+}
+
+template <Format F>
+inline void finish_unit(const AttendParams& p, const SplitUnit& unit, Buffers& b) {
+  const int rows = unit.q_count * p.layer.group;
+  for (int r = 0; r < rows; ++r) {
+    float m;
+    float l;
+    combine_row(p, unit, rows, r, b, m, l);
+    write_row<F>(p, place_of(p, unit, r), unit.kv_head, m, l, b.out, b.line);
+  }
+}
+
+}  // namespace
+}  // namespace attnrt::cpu::ATTNRT_CPU_ISA

@@ -1,0 +1,52 @@
+#include "kernels/cpu/isa.hpp"
+
+namespace attnrt::cpu {
+namespace {
+
+std::vector<Isa> find_instruction_sets() {
+  std::vector<Isa> sets;
+#if defined(ATTNRT_CPU_X86)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512dq");
+  sets.push_back(
+      {"avx512", avx512_table, "avx2 fma f16c avx512f avx512bw avx512vl avx512dq", avx512});
+  sets.push_back({"avx2", avx2_table, "avx2 fma f16c", avx2});
+#endif
+  sets.push_back({"portable", portable_table, "", true});
+  return sets;
+}
+
+std::string available_names() {
+  std::string names = "auto";
+  for (const Isa& isa : instruction_sets()) {
+    if (isa.available) names.append(", ").append(isa.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+const std::vector<Isa>& instruction_sets() {
+  static const std::vector<Isa> sets = find_instruction_sets();
+  return sets;
+}
+
+const Isa* choose_isa(std::string_view name, std::string& why) {
+  const bool any = name.empty() || name == "auto";
+  for (const Isa& isa : instruction_sets()) {
+    if (!any && isa.name != name) continue;
+    if (isa.available) return &isa;
+    if (any) continue;
+    why = "this CPU lacks instructions for isa '" + std::string(name) + "' (it needs " +
+          std::string(isa.needs) + "); available here: " + available_names();
+    return nullptr;
+  }
+  why = "isa is '" + std::string(name) + "', expected one of: " + available_names();
+  return nullptr;
+}
+
+}  // namespace attnrt::cpu

@@ -1,0 +1,14 @@
+// Kernels for any CPU: the compiler's own vectors.
+#define ATTNRT_CPU_ISA isa_portable
+#include "kernels/cpu/load_portable.hpp"
+// Needs the above.
+#include "kernels/cpu/impl.hpp"
+
+namespace attnrt::cpu {
+
+const KernelTable& portable_table() {
+  static constexpr KernelTable kTable = isa_portable::make_table("portable");
+  return kTable;
+}
+
+}  // namespace attnrt::cpu

@@ -1,0 +1,63 @@
+// Stored values to floats, AVX2 and F16C: 16 elements as two vectors. See load_portable.hpp.
+#pragma once
+
+#include <string.h>
+
+#include "kernels/cpu/params.hpp"
+#include "kernels/cpu/simd_avx2.hpp"
+
+namespace attnrt::cpu::ATTNRT_CPU_ISA {
+
+constexpr bool interleaved(Format f) {
+  return f == Format::kBf16 || f == Format::kE4m3 || f == Format::kE5m2;
+}
+
+// f16 bits of e4m3 values times 2^-8, from bytes in the high halves of 16-bit lanes. Adding 0x80
+// carries into bit 14 for a NaN (all ones) alone, which makes it f16's NaN.
+ATTNRT_INLINE __m128i e4m3_to_f16(__m128i x) {
+  const __m128i code = _mm_and_si128(_mm_srai_epi16(x, 1), _mm_set1_epi16(-0x4080));
+  const __m128i carry = _mm_add_epi16(code, _mm_set1_epi16(0x80));
+  return _mm_or_si128(code, _mm_and_si128(carry, _mm_set1_epi16(0x4000)));
+}
+
+ATTNRT_INLINE Vf widen_i8(const uint8_t* p) {
+  const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x));
+}
+
+template <Format F>
+ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
+  if constexpr (F == Format::kF32) {
+    a = load(reinterpret_cast<const float*>(p));
+    b = load(reinterpret_cast<const float*>(p + 32));
+  } else if constexpr (F == Format::kF16) {
+    a = load_f16(p);
+    b = load_f16(p + 16);
+  } else if constexpr (F == Format::kBf16) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    a = floats(_mm256_slli_epi32(x, 16));
+    b = floats(_mm256_and_si256(x, _mm256_set1_epi32(-0x10000)));
+  } else if constexpr (F == Format::kInt8) {
+    a = widen_i8(p);
+    b = widen_i8(p + 8);
+  } else if constexpr (F == Format::kE4m3) {
+    const __m128i x = load_128(p);
+    a = _mm256_cvtph_ps(e4m3_to_f16(_mm_slli_epi16(x, 8)));
+    b = _mm256_cvtph_ps(e4m3_to_f16(x));
+  } else {
+    const __m128i x = load_128(p);
+    a = _mm256_cvtph_ps(_mm_slli_epi16(x, 8));
+    b = _mm256_cvtph_ps(_mm_and_si128(x, _mm_set1_epi16(-0x100)));
+  }
+}
+
+template <Format F>
+ATTNRT_INLINE void load_pair_tail(const uint8_t* p, int n, Vf& a, Vf& b) {
+  // AVX2 has no byte-masked loads, and what lies behind the row may be another's memory.
+  constexpr int kBytes = F == Format::kF32 ? 4 : F == Format::kF16 || F == Format::kBf16 ? 2 : 1;
+  alignas(32) uint8_t copy[16 * kBytes] = {};
+  memcpy(copy, p, static_cast<size_t>(n * kBytes));
+  load_pair<F>(copy, a, b);
+}
+
+}  // namespace attnrt::cpu::ATTNRT_CPU_ISA

@@ -1,0 +1,59 @@
+// Stored values to floats: 2 kW elements of a row as two vectors.
+//
+// Every instruction set has such a header. load_pair<F> reads 2 kW elements; load_pair_tail<F> the
+// first n of them (a multiple of 8), touches no byte beyond and gives zeros for the rest. Where
+// interleaved(F), the vectors are the even and the odd elements, else the first and the second
+// half: unpacking in place is cheaper than putting in order, and q and out can be permuted instead.
+// Values of fp8_e4m3 come out times 2^-8 (see value_factor), everything else as it is; all exact.
+#pragma once
+
+#include "kernels/cpu/params.hpp"
+#include "kernels/cpu/simd_portable.hpp"
+
+namespace attnrt::cpu::ATTNRT_CPU_ISA {
+
+constexpr bool interleaved(Format) {
+  return false;
+}
+
+ATTNRT_INLINE Vi load_bytes(const uint8_t* p) {
+  return Vi{p[0], p[1], p[2], p[3]};
+}
+
+template <Format F>
+ATTNRT_INLINE Vf load_one(const uint8_t* p) {
+  if constexpr (F == Format::kF32) {
+    Vf x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+  } else if constexpr (F == Format::kF16) {
+    return load_f16(p);
+  } else if constexpr (F == Format::kBf16) {
+    return floats(shl<16>(load_u16(p)));
+  } else if constexpr (F == Format::kInt8) {
+    return to_float(sub_i(load_bytes(p) ^ 0x80, splat_i(0x80)));
+  } else if constexpr (F == Format::kE5m2) {
+    return widen_f16(shl<8>(load_bytes(p)));
+  } else {
+    // A NaN, all ones, is alone in carrying into bit 14.
+    const Vi x = load_bytes(p);
+    const Vi magnitude = shl<7>(and_i(x, splat_i(0x7F)));
+    const Vi nan = and_i(add_i(magnitude, splat_i(0x80)), splat_i(0x4000));
+    return widen_f16(shl<8>(and_i(x, splat_i(0x80))) | magnitude | nan);
+  }
+}
+
+template <Format F>
+ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
+  constexpr int kBytes = F == Format::kF32 ? 4 : F == Format::kF16 || F == Format::kBf16 ? 2 : 1;
+  a = load_one<F>(p);
+  b = load_one<F>(p + kW * kBytes);
+}
+
+// Rows are multiples of 8 elements, so there is never a tail.
+template <Format F>
+ATTNRT_INLINE void load_pair_tail(const uint8_t* p, int, Vf& a, Vf& b) {
+  load_pair<F>(p, a, b);
+}
+
+}  // namespace attnrt::cpu::ATTNRT_CPU_ISA

@@ -1,0 +1,147 @@
+// What crosses from the plugin into a kernel: plain data, no inline code.
+//
+// This header is included by translation units that are compiled for different instruction sets, so
+// it must define no function that the linker could take from the wrong one. All memory is the
+// caller's. Positions are tokens, strides are bytes.
+#pragma once
+
+#include <stdint.h>
+
+namespace attnrt::cpu {
+
+enum class Format : int32_t { kF32, kF16, kBf16, kE4m3, kE5m2, kInt8 };
+inline constexpr int32_t kFormats = 6;
+
+enum class Dtype : int32_t { kF32, kF16, kBf16 };
+
+enum class MaskKind : int32_t { kCausal, kNonCausal, kCross, kTree, kPrefixLm };
+
+// Tokens of one step of the online softmax.
+inline constexpr int32_t kTile = 64;
+// Query rows (tokens x group) of one work item at the most.
+inline constexpr int32_t kMaxRows = 128;
+// Rows of a thread's buffers are padded to this many floats (two vectors of the widest set).
+inline constexpr int32_t kRowPad = 32;
+
+// A dense tensor [tokens, heads, width] with a contiguous last axis.
+struct DenseView {
+  uint8_t* data;
+  int64_t token_stride;
+  int64_t head_stride;
+  Dtype dtype;
+};
+
+struct SideView {
+  uint8_t* data;
+  int64_t block_stride;
+  int64_t token_stride;
+  int64_t head_stride;
+  uint8_t* scales;  // of int8_per_token_head
+  int64_t scale_block_stride;
+  int64_t scale_token_stride;
+  int64_t scale_head_stride;
+};
+
+// A tensor's scale: one for all heads, one a head, or none (1).
+struct ScaleView {
+  const float* data;
+  int32_t count;
+};
+
+// What does not change from call to call of an op.
+struct LayerParams {
+  Format format;
+  MaskKind mask;
+  int32_t q_heads;
+  int32_t kv_heads;
+  int32_t group;
+  int32_t dim_qk;
+  int32_t dim_v;
+  int32_t block_size;
+  int32_t window;  // 0: none
+  int32_t latent;  // 1: V is the first dim_v values of K's row
+  float softmax_scale;
+  float softcap;  // 0: none
+};
+
+// The batch's arrays that kernels read. Null where the layer class has no use for them.
+struct BatchParams {
+  const int32_t* q_start;
+  const int32_t* kv_len;
+  const int32_t* block_table;
+  int64_t block_table_stride;
+  const int32_t* prefix_len;
+  const uint8_t* tree_mask;
+  const int64_t* tree_offset;
+};
+
+struct AttendParams {
+  LayerParams layer;
+  BatchParams batch;
+  DenseView q;
+  DenseView out;
+  uint8_t* lse;  // null: not wanted
+  int64_t lse_token_stride;
+  int64_t lse_head_stride;
+  SideView k;
+  SideView v;
+  ScaleView k_scale;
+  ScaleView v_scale;
+  const float* sinks;
+  const float* alibi_slopes;
+  float* partials;  // slots of partial_stride floats
+  int64_t partial_stride;
+};
+
+// One thread's share of work at a time: some query tokens of a sequence with all query heads of one
+// KV head, over a range of the context.
+struct WorkItem {
+  int32_t sequence;
+  int32_t kv_head;
+  int32_t q_begin;  // within the sequence
+  int32_t q_count;
+  int32_t kv_begin;
+  int32_t kv_end;
+  int32_t partial;  // slot for an unfinished result, or -1: this item finishes its rows alone
+  int32_t unit;     // which split unit it belongs to, if it does
+};
+
+// Items of the same rows: their partial results stand in slots [first, first + parts).
+struct SplitUnit {
+  int32_t sequence;
+  int32_t kv_head;
+  int32_t q_begin;
+  int32_t q_count;
+  int32_t first;
+  int32_t parts;
+};
+
+struct AppendParams {
+  Format format;
+  Dtype dtype;  // of k and v
+  int32_t kv_heads;
+  int32_t dim_qk;
+  int32_t dim_v;  // 0: latent, nothing to store for V
+  int32_t block_size;
+  DenseView k;
+  DenseView v;
+  SideView k_side;
+  SideView v_side;
+  ScaleView k_scale;
+  ScaleView v_scale;
+  const int64_t* slots;
+};
+
+struct MergeParams {
+  int32_t parts;
+  int32_t heads;
+  int32_t dim;
+  const DenseView* part_out;  // f32
+  const DenseView* part_lse;  // f32, head_stride between heads, width 1
+  DenseView out;
+  uint8_t* lse;  // null: not wanted
+  int64_t lse_token_stride;
+  int64_t lse_head_stride;
+};
+
+}  // namespace attnrt::cpu

@@ -1,0 +1,170 @@
+// Attention of few query rows: keys and values are used straight from their pages.
+//
+// Every stored vector is widened in registers and used by kStreamRows query rows at once; all rows
+// of a GQA group go over a tile while it is in the first-level cache.
+#pragma once
+
+namespace attnrt::cpu::ATTNRT_CPU_ISA {
+namespace {
+
+ATTNRT_INLINE void prefetch_row(const uint8_t* row, int bytes) {
+  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 2);
+}
+
+// Raw scores of R rows against 4 keys.
+template <Format F, int R>
+ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const* k, int dim,
+                          float* s) {
+  constexpr int kBytes = element_bytes(F);
+  Vf sums[R][4];
+  for (int r = 0; r < R; ++r) {
+    for (int j = 0; j < 4; ++j) sums[r][j] = zero();
+  }
+  int i = 0;
+  for (; i + kChunk <= dim; i += kChunk) {
+    for (int j = 0; j < 4; ++j) {
+      Vf a;
+      Vf b;
+      load_pair<F>(k[j] + i * kBytes, a, b);
+      for (int r = 0; r < R; ++r) {
+        sums[r][j] = fma(a, load(q + r * q_stride + i), sums[r][j]);
+        sums[r][j] = fma(b, load(q + r * q_stride + i + kW), sums[r][j]);
+      }
+    }
+  }
+  if (i < dim) {
+    for (int j = 0; j < 4; ++j) {
+      Vf a;
+      Vf b;
+      load_pair_tail<F>(k[j] + i * kBytes, dim - i, a, b);
+      for (int r = 0; r < R; ++r) {
+        sums[r][j] = fma(a, load(q + r * q_stride + i), sums[r][j]);
+        sums[r][j] = fma(b, load(q + r * q_stride + i + kW), sums[r][j]);
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    store_sums4(s + r * kTile, sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
+  }
+}
+
+// next: rows of the following tile, fetched ahead; null: none.
+template <Format F, int R>
+inline void score_rows(const float* q, int64_t q_stride, const KeyRows& keys, int dim,
+                       const KeyRows* next, float* s) {
+  for (int t = 0; t < keys.n; t += 4) {
+    if (next != nullptr) {
+      for (int j = t; j < t + 4 && j < next->n; ++j) {
+        prefetch_row(next->k[j], dim * element_bytes(F));
+      }
+    }
+    score4<F, R>(q, q_stride, keys.k + t, dim, s + t);
+  }
+}
+
+// out[r] = alpha[r] * out[r] + sum over keys of weight * value, for C chunks from `first` on.
+template <Format F, int R, int C, bool kTail>
+inline void accumulate(const float* weights, const KeyRows& keys, int first, int dim,
+                       const float* alpha, float* out, int64_t out_stride) {
+  constexpr int kBytes = element_bytes(F);
+  Vf sums[R][2 * C];
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < 2 * C; ++c) {
+      sums[r][c] = mul(load(out + r * out_stride + first + c * kW), splat(alpha[r]));
+    }
+  }
+  for (int t = 0; t < keys.n; ++t) {
+    const uint8_t* v = keys.v[t] + first * kBytes;
+    Vf x[2 * C];
+    for (int c = 0; c < C; ++c) {
+      if constexpr (kTail) {
+        load_pair_tail<F>(v + c * kChunk * kBytes, dim - first, x[2 * c], x[2 * c + 1]);
+      } else {
+        load_pair<F>(v + c * kChunk * kBytes, x[2 * c], x[2 * c + 1]);
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      const Vf w = splat(weights[r * kTile + t]);
+      for (int c = 0; c < 2 * C; ++c) sums[r][c] = fma(w, x[c], sums[r][c]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int c = 0; c < 2 * C; ++c) store(out + r * out_stride + first + c * kW, sums[r][c]);
+  }
+}
+
+template <Format F, int R>
+inline void accumulate_rows(const float* weights, const KeyRows& keys, int dim, const KeyRows* next,
+                            const float* alpha, float* out, int64_t out_stride) {
+  if (next != nullptr) {
+    for (int t = 0; t < next->n; ++t) prefetch_row(next->v[t], dim * element_bytes(F));
+  }
+  int i = 0;
+  for (; i + kStreamChunks * kChunk <= dim; i += kStreamChunks * kChunk) {
+    accumulate<F, R, kStreamChunks, false>(weights, keys, i, dim, alpha, out, out_stride);
+  }
+  for (; i + kChunk <= dim; i += kChunk) {
+    accumulate<F, R, 1, false>(weights, keys, i, dim, alpha, out, out_stride);
+  }
+  if (i < dim) accumulate<F, R, 1, true>(weights, keys, i, dim, alpha, out, out_stride);
+}
+
+// Calls body<R>(row) for blocks of kStreamRows, 2 and 1 rows.
+template <class Body>
+ATTNRT_INLINE void by_row_blocks(int rows, Body body) {
+  int r = 0;
+  for (; r + kStreamRows <= rows; r += kStreamRows) body.template operator()<kStreamRows>(r);
+  if constexpr (kStreamRows > 2) {
+    for (; r + 2 <= rows; r += 2) body.template operator()<2>(r);
+  }
+  for (; r < rows; ++r) body.template operator()<1>(r);
+}
+
+// Whether a value of the tile is NaN or infinite: such a value times a weight of 0 is not 0.
+template <Format F>
+inline bool has_special_values(const KeyRows& keys, int dim) {
+  Vf all = zero();
+  for (int t = 0; t < keys.n; ++t) {
+    for (int i = 0; i < dim; i += kChunk) {
+      Vf a;
+      Vf b;
+      const uint8_t* p = keys.v[t] + i * element_bytes(F);
+      if (i + kChunk <= dim) {
+        load_pair<F>(p, a, b);
+      } else {
+        load_pair_tail<F>(p, dim - i, a, b);
+      }
+      all = fma(a, zero(), fma(b, zero(), all));
+    }
+  }
+  return count(unordered(all)) != 0;
+}
+
+// One row over the keys that have a weight for it and no others: slow, for tiles with special
+// values of which not every row sees all.
+template <Format F>
+inline void accumulate_visible(const float* weights, const KeyRows& keys, const RowMask& mask,
+                               int32_t begin, int dim, float alpha, float* out) {
+  for (int i = 0; i < dim; i += kChunk) {
+    Vf a = mul(load(out + i), splat(alpha));
+    Vf b = mul(load(out + i + kW), splat(alpha));
+    for (int t = 0; t < keys.n; ++t) {
+      if (weights[t] == 0.0F || !visible(mask, begin + t)) continue;
+      const uint8_t* p = keys.v[t] + i * element_bytes(F);
+      Vf x;
+      Vf y;
+      if (i + kChunk <= dim) {
+        load_pair<F>(p, x, y);
+      } else {
+        load_pair_tail<F>(p, dim - i, x, y);
+      }
+      a = fma(splat(weights[t]), x, a);
+      b = fma(splat(weights[t]), y, b);
+    }
+    store(out + i, a);
+    store(out + i + kW, b);
+  }
+}
+
+}  // namespace
+}  // namespace attnrt::cpu::ATTNRT_CPU_ISA

@@ -1,0 +1,136 @@
+// attend: threads take items until none is left; whoever ends a split unit puts its parts together.
+#include <algorithm>
+#include <atomic>
+
+#include "ops.hpp"
+#include "schedule.hpp"
+#include "views.hpp"
+
+namespace attnrt::cpu {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+// Work (see Division::cost) below which waking another thread takes longer than doing it.
+constexpr int64_t kCostPerWorker = 4000;
+
+int64_t aligned(int64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+class AttendOp : public plugin::Op {
+ public:
+  AttendOp(Context& context, const Layer& layer)
+      : context_(context),
+        layer_(layer),
+        worker_bytes_(aligned(context.kernels->attend_scratch(layer.params) * 4)) {}
+
+  // scratch: a part for each thread, then the slots of partial results.
+  attnrt_workspace_sizes workspace(const attnrt_bounds& bounds) override {
+    const int64_t slots = max_slots(layer_.params, bounds, invariant());
+    const int64_t bytes = worker_bytes_ * context_.team.threads() +
+                          slots * slot_floats(max_item_rows(layer_.params, bounds)) * 4;
+    attnrt_workspace_sizes sizes = Op::workspace(bounds);
+    sizes.scratch = {static_cast<uint64_t>(bytes), kAlignment};
+    return sizes;
+  }
+
+  std::unique_ptr<plugin::Schedule> schedule(const attnrt_batch& batch,
+                                             const attnrt_workspace& workspace, void*) override {
+    auto made = std::make_unique<BatchSchedule>(batch, layer_);
+    const int64_t needed = worker_bytes_ * context_.team.threads() +
+                           made->division().slots * slot_floats(made->rows()) * 4;
+    const auto given = static_cast<int64_t>(workspace.scratch_bytes);
+    plugin::require(made->division().items.empty() || given >= needed, "scratch has ", given,
+                    " bytes, this batch needs ", needed,
+                    ": ask for a workspace with bounds that hold the batch");
+    return made;
+  }
+
+  void attend(plugin::Schedule& given, const attnrt_attend_args& a) override {
+    const auto& schedule = static_cast<const BatchSchedule&>(given);
+    check(schedule, a);
+    const Division& d = schedule.division();
+    if (d.items.empty()) return;
+    const AttendParams params = make_params(schedule, a);
+    const int64_t workers = std::min<int64_t>({d.cost / kCostPerWorker + 1, context_.team.threads(),
+                                               static_cast<int64_t>(d.items.size())});
+    std::atomic<size_t> next{0};
+    auto body = [&](int64_t worker) noexcept {
+      auto* scratch = reinterpret_cast<float*>(bytes_of(a.scratch) + worker * worker_bytes_);
+      for (;;) {
+        const size_t i = next.fetch_add(1, std::memory_order_relaxed);
+        if (i >= d.items.size()) return;
+        run_item(schedule, params, d.items[i], scratch);
+      }
+    };
+    context_.team.run(workers, body);
+  }
+
+ private:
+  [[nodiscard]] bool invariant() const { return layer_.has(ATTNRT_FEATURE_BATCH_INVARIANT); }
+
+  [[nodiscard]] int64_t slot_floats(int32_t rows) const {
+    const int64_t width = (layer_.params.dim_v + kRowPad - 1) / kRowPad * kRowPad;
+    return aligned(rows * (2 + width) * 4) / 4;
+  }
+
+  void run_item(const BatchSchedule& schedule, const AttendParams& params, const WorkItem& item,
+                float* scratch) const {
+    context_.kernels->attend(params, item, scratch);
+    if (item.unit < 0) return;
+    const SplitUnit& unit = schedule.division().units[static_cast<size_t>(item.unit)];
+    std::atomic<int32_t>& done = schedule.done(item.unit);
+    if (done.fetch_add(1, std::memory_order_acq_rel) + 1 < unit.parts) return;
+    done.store(0, std::memory_order_relaxed);
+    context_.kernels->finish(params, unit, scratch);
+  }
+
+  AttendParams make_params(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
+    AttendParams p{};
+    p.layer = layer_.params;
+    p.batch = schedule.batch();
+    p.q = to_view(a.q);
+    p.out = to_view(a.out);
+    p.lse = bytes_of(a.lse.data);
+    p.lse_token_stride = a.lse.stride[0] * 4;
+    p.lse_head_stride = a.lse.stride[1] * 4;
+    p.k = to_view(a.cache.k);
+    p.v = to_view(a.cache.v);
+    p.k_scale = to_view(a.cache.k_scale);
+    // A latent cache has one tensor, and so one scale.
+    p.v_scale = to_view(layer_.params.latent != 0 ? a.cache.k_scale : a.cache.v_scale);
+    p.sinks = layer_.has(ATTNRT_FEATURE_SINKS) ? a.sinks : nullptr;
+    p.alibi_slopes = layer_.has(ATTNRT_FEATURE_ALIBI) ? a.alibi_slopes : nullptr;
+    p.partials =
+        reinterpret_cast<float*>(bytes_of(a.scratch) + worker_bytes_ * context_.team.threads());
+    p.partial_stride = slot_floats(schedule.rows());
+    return p;
+  }
+
+  void check(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
+    using plugin::require;
+    const LayerParams& p = layer_.params;
+    const int32_t tokens = schedule.tokens();
+    plugin::check_tensor(a.q, "q", layer_.q_dtype, tokens, p.q_heads, p.dim_qk);
+    plugin::check_tensor(a.out, "out", layer_.out_dtype, tokens, p.q_heads, p.dim_v);
+    check_lse(a.lse, tokens, p.q_heads);
+    check_no_scale(a.q_scale, "q_scale");
+    check_no_scale(a.out_scale, "out_scale");
+    require(!layer_.has(ATTNRT_FEATURE_SINKS) || a.sinks != nullptr, "sinks is null");
+    require(!layer_.has(ATTNRT_FEATURE_ALIBI) || a.alibi_slopes != nullptr, "alibi_slopes is null");
+    require(a.scratch != nullptr || schedule.division().items.empty(), "scratch is null");
+    check_cache(a.cache, p);
+  }
+
+  Context& context_;
+  Layer layer_;
+  int64_t worker_bytes_;
+};
+
+}  // namespace
+
+std::unique_ptr<plugin::Op> make_attend(Context& context, const Layer& layer) {
+  return std::make_unique<AttendOp>(context, layer);
+}
+
+}  // namespace attnrt::cpu

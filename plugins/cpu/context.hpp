@@ -1,0 +1,17 @@
+// What the ops of an instance share. Outlives them.
+#pragma once
+
+#include <memory>
+
+#include "kernels/cpu/isa.hpp"
+#include "team.hpp"
+
+namespace attnrt::cpu {
+
+struct Context {
+  const Isa* isa;
+  const KernelTable* kernels;
+  Team team;
+};
+
+}  // namespace attnrt::cpu
