@@ -59,7 +59,7 @@ double abs_v(const Context& c, int64_t q_head, int64_t first_key, int64_t keys) 
 // Equal, or both NaN, or within the bound. Returns the share of the bound that was used.
 double share(double found, double expected, double bound) {
   if (std::isnan(expected)) return std::isnan(found) ? 0 : INFINITY;
-  if (found == expected) return 0;
+  if (found == expected || std::isinf(bound)) return 0;
   const double error = std::abs(found - expected);
   return std::isfinite(error) ? error / bound : INFINITY;
 }

@@ -82,7 +82,10 @@ inline double out_bound(const ErrorTerms& t) {
   const double sums = 2 * gamma_f32(static_cast<double>(t.kv_len) + 8);
   const double relative =
       (2 * eta + sums + 2 * weight_rounding(t.format, t.q_dtype)) / (1 - std::min(0.5, eta));
-  const double before = relative * t.abs_pv + 0x1p-120 * (1 + t.abs_pv);  // last: f32 underflow
+  const double abs_pv = std::max(t.abs_pv, std::abs(t.out));  // never less than |out|
+  // Sums before the division may leave f32's range though their quotient would not: no bound.
+  if (static_cast<double>(t.kv_len) * abs_pv > 0x1p127) return HUGE_VAL;
+  const double before = relative * abs_pv + 0x1p-120 * (1 + abs_pv);  // last: f32 underflow
   return before + out_rounding(t.out_dtype, std::abs(t.out) + before);
 }
 
