@@ -86,6 +86,16 @@ TEST_P(KvDtypeNumbers, EveryFormatIsRefusedAtPlanningOrExact) {
   EXPECT_GE(ran, 5) << "f32, f16, bf16 and both fp8 formats at least";
 }
 
+// Numbers that the format can't hold come out wrong: the comparison above can fail.
+TEST_P(KvDtypeNumbers, APrecisionThatTheFormatLacksIsNoticed) {
+  const TinyModel model = tiny_model(DType::kF32, {64, 64}, {0}, Grid::kFine);
+  auto outcome = plan_tiny(model, options_for(GetParam(), "fp8"));
+  ASSERT_TRUE(outcome.ok() && outcome->plan);
+  const auto worst = worst_difference(model, std::move(*outcome->plan));
+  ASSERT_TRUE(worst.ok()) << to_string(worst.error());
+  EXPECT_GT(*worst, 100 * kF32Noise);
+}
+
 INSTANTIATE_TEST_SUITE_P(On, KvDtypeNumbers, testing::ValuesIn(numeric_plugins()),
                          [](const auto& tested) { return tested.param; });
 
