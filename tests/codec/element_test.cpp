@@ -128,6 +128,7 @@ TEST(NaN, IsStoredAsNaNWhereThereIsOneElseAsZero) {
   EXPECT_TRUE(std::isnan(Fp8E5M2::decode(Fp8E5M2::encode(nan))));
   EXPECT_EQ(Fp8E4M3Fnuz::encode(nan), 0x80);
   EXPECT_EQ(E2M1::encode(nan), 0);
+  EXPECT_EQ(E2M1::encode(-nan), 0);
 }
 
 TEST(F32Element, KeepsEveryBit) {

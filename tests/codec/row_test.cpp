@@ -32,7 +32,9 @@ struct RowCase {
   void (*decode_float)(const uint8_t*, const uint8_t*, int32_t, float*);
 };
 
-void PrintTo(const RowCase& c, std::ostream* out) { *out << c.name; }
+void PrintTo(const RowCase& c, std::ostream* out) {
+  *out << c.name;
+}
 
 template <class Codec>
 RowCase row_case(const char* name, int64_t scales_at = -1) {
@@ -74,7 +76,8 @@ class Rows : public ::testing::TestWithParam<RowCase> {
   };
   Stored store(size_t r) const {
     const RowCase& c = GetParam();
-    Stored s{std::vector<uint8_t>(row_bytes_), std::vector<uint8_t>(scale_bytes_)};
+    // No byte may be left as it was.
+    Stored s{std::vector<uint8_t>(row_bytes_, 0xEE), std::vector<uint8_t>(scale_bytes_, 0xEE)};
     uint8_t* scales = c.scales_at < 0 ? s.scales.data() : s.row.data() + c.scales_at;
     s.lost = c.encode(inputs_.data() + r * static_cast<size_t>(n_), n_, s.row.data(), scales);
     if (c.scales_at >= 0) std::memcpy(s.scales.data(), scales, scale_bytes_);
