@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 namespace {
 
 // The same array from `offset` on.
@@ -93,4 +93,4 @@ attnrt_batch part_of(const attnrt_batch& batch, const BatchPart& part, int32_t* 
   return b;
 }
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

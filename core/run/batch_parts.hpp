@@ -13,7 +13,7 @@
 #include "attnrt/manifest.hpp"
 #include "attnrt/plugin.h"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 
 struct SplitRule {
   int32_t decode_tokens = 1;     // decode takes up to so many query tokens a sequence
@@ -34,4 +34,4 @@ void split_batch(const attnrt_batch& batch, const SplitRule& rule, std::vector<B
 // at token 0, on the host; the caller mirrors it on a device. Needs host copies of q_start.
 attnrt_batch part_of(const attnrt_batch& batch, const BatchPart& part, int32_t* q_start);
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

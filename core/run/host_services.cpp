@@ -5,7 +5,7 @@
 
 #include "attnrt/log.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 namespace {
 
 void log_line(void*, int32_t level, const char* text) {
@@ -43,4 +43,4 @@ HostServices::HostServices(const SessionOptions& options)
   table.release = release;
 }
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

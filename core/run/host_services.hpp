@@ -4,7 +4,7 @@
 #include "attnrt/plugin.h"
 #include "attnrt/session.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 
 // The engine's parallel_for, if it has one, needs no wrapper but its own ctx.
 struct HostServices {
@@ -21,4 +21,4 @@ struct HostServices {
   void* parallel_for_ctx_ = nullptr;
 };
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

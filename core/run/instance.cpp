@@ -6,7 +6,7 @@
 #include "load/plugin_call.hpp"
 #include "run/plugin_source.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 namespace {
 
 const std::vector<std::pair<std::string, std::string>>* options_of(const SessionOptions& options,
@@ -153,4 +153,4 @@ std::string op_place(int32_t layer, int32_t op, std::string_view plugin) {
          ", plugin '" + std::string(plugin) + "'";
 }
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

@@ -12,7 +12,7 @@
 #include "run/host_services.hpp"
 #include "run/memory.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 
 // Devices whose memory the host reads and writes itself.
 bool is_host(DeviceKind kind);
@@ -80,4 +80,4 @@ attnrt_layer_class layer_class_of(const LayerPlan& layer, const OpDecision& deci
 // "layer 4, decode, plugin 'cpu'"
 std::string op_place(int32_t layer, int32_t op, std::string_view plugin);
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

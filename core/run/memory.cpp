@@ -9,7 +9,7 @@
 
 #include "load/plugin_call.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 namespace {
 
 constexpr uint64_t kHugePage = uint64_t{2} << 20;
@@ -106,4 +106,4 @@ void Memory::release() {
   bytes_ = mapped_ = 0;
 }
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

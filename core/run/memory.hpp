@@ -7,7 +7,7 @@
 #include "attnrt/plugin.h"
 #include "attnrt/result.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 
 // Whose memory: service null means the host's.
 struct MemoryKind {
@@ -41,4 +41,4 @@ class Memory {
   uint64_t mapped_ = 0;  // host: bytes of the mapping; 0: from the allocator
 };
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

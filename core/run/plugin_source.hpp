@@ -8,7 +8,7 @@
 #include "attnrt/load.hpp"
 #include "attnrt/plugin.h"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 
 class PluginSource {
  public:
@@ -36,4 +36,4 @@ Function function_of(const Table* table, Function Table::*member) {
   return end <= table->struct_size ? table->*member : nullptr;
 }
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

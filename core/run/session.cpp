@@ -9,7 +9,7 @@
 
 namespace attnrt {
 
-using run::LayerCode;
+using runtime::LayerCode;
 
 namespace {
 
@@ -71,7 +71,7 @@ attnrt_bounds Session::Impl::bounds() const {
   return b;
 }
 
-run::MemoryKind Session::Impl::memory_kind() const {
+runtime::MemoryKind Session::Impl::memory_kind() const {
   for (const auto& instance : instances) {
     if (instance->service() != nullptr) return {instance->service(), instance->handle()};
   }
@@ -97,7 +97,7 @@ BlockPool& Session::pool() {
 }
 
 BlockTables Session::make_tables(uint32_t group) {
-  const run::GroupCode& code = impl_->groups[group];
+  const runtime::GroupCode& code = impl_->groups[group];
   return BlockTables(impl_->pool, group, code.limits.block_size, code.limits.window);
 }
 
@@ -151,14 +151,16 @@ Status Session::merge(int32_t layer, std::span<const TensorView> part_out,
   if (impl_->options.checked == Checked::kOn) {
     const int64_t tokens = out.shape[0];
     for (size_t i = 0; i < part_out.size(); ++i) {
-      Status o = run::check_rows("part", code, part_out[i], ATTNRT_DTYPE_F32, tokens, true);
+      Status o = runtime::check_rows("part", code, part_out[i], ATTNRT_DTYPE_F32, tokens, true);
       if (!o) return o;
-      Status l = run::check_rows("part's lse", code, part_lse[i], ATTNRT_DTYPE_F32, tokens, false);
+      Status l =
+          runtime::check_rows("part's lse", code, part_lse[i], ATTNRT_DTYPE_F32, tokens, false);
       if (!l) return l;
     }
-    if (Status s = run::check_rows("out", code, out, code.out_dtype, tokens, true); !s) return s;
+    if (Status s = runtime::check_rows("out", code, out, code.out_dtype, tokens, true); !s)
+      return s;
     if (lse.data != nullptr) {
-      Status s = run::check_rows("lse", code, lse, ATTNRT_DTYPE_F32, tokens, false);
+      Status s = runtime::check_rows("lse", code, lse, ATTNRT_DTYPE_F32, tokens, false);
       if (!s) return s;
     }
   }
@@ -176,7 +178,7 @@ Status Session::merge(int32_t layer, std::span<const TensorView> part_out,
   });
   if (done) return done;
   Error error = done.error();
-  error.where = run::op_place(layer, ATTNRT_OP_MERGE, code.merge->instance().name());
+  error.where = runtime::op_place(layer, ATTNRT_OP_MERGE, code.merge->instance().name());
   return error;
 }
 
@@ -186,7 +188,7 @@ Status Session::copy_blocks(uint32_t group, std::span<const BlockPair> pairs, vo
                  "a group below " + std::to_string(impl_->groups.size()), std::to_string(group),
                  "see plan().groups"};
   }
-  const run::GroupCode& code = impl_->groups[group];
+  const runtime::GroupCode& code = impl_->groups[group];
   for (size_t i = 0; i < pairs.size(); ++i) {
     for (const int32_t id : {pairs[i].from, pairs[i].to}) {
       if (id >= 0 && id < code.limits.blocks) continue;
@@ -196,7 +198,7 @@ Status Session::copy_blocks(uint32_t group, std::span<const BlockPair> pairs, vo
                    "copy blocks of this group's tables"};
     }
   }
-  const run::MemoryKind kind = impl_->memory_kind();
+  const runtime::MemoryKind kind = impl_->memory_kind();
   if (kind.service == nullptr) {
     attnrt::copy_blocks(code.runs, pairs);
     return Done{};

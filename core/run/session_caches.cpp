@@ -6,7 +6,7 @@
 
 #include "run/session_impl.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 namespace {
 
 void set_view(LayerCode& code, const attnrt_cache_view& view) {
@@ -139,4 +139,4 @@ Status add_caches(Session::Impl& impl) {
   return impl.options.views.empty() ? add_pool(impl) : add_engine_views(impl);
 }
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

@@ -4,9 +4,9 @@
 #include "attnrt/result.hpp"
 #include "attnrt/session.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 
 // Fills groups, pool and every layer's view. Errors: memory, views that do not fit the plan.
 Status add_caches(Session::Impl& impl);
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

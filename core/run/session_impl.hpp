@@ -14,7 +14,7 @@
 
 namespace attnrt {
 
-namespace run {
+namespace runtime {
 
 // All that append, attend and merge need of a layer, ready before the first call.
 struct LayerCode {
@@ -54,29 +54,29 @@ struct GroupCode {
   std::vector<BlockRun> runs;  // of a block, all layers
 };
 
-}  // namespace run
+}  // namespace runtime
 
 struct Session::Impl {
   explicit Impl(SessionOptions o) : options(std::move(o)), host(options) {}
   ~Impl();
 
   attnrt_bounds bounds() const;
-  run::MemoryKind memory_kind() const;
+  runtime::MemoryKind memory_kind() const;
 
   SessionOptions options;
-  run::HostServices host;
+  runtime::HostServices host;
   Plan plan;
   std::vector<PluginUse> uses;
   std::vector<Error> refusals;
   // In order of dependence: ops end before instances, memory before the instance it came from.
-  std::vector<std::unique_ptr<run::Instance>> instances;
-  std::vector<std::unique_ptr<run::PreparedOp>> ops;
-  run::Memory cache;
-  run::Memory scratch;
+  std::vector<std::unique_ptr<runtime::Instance>> instances;
+  std::vector<std::unique_ptr<runtime::PreparedOp>> ops;
+  runtime::Memory cache;
+  runtime::Memory scratch;
   BlockPool pool{PoolLayout{}, 0};
-  std::vector<run::GroupCode> groups;
-  std::vector<run::Lane> lanes;
-  std::vector<run::LayerCode> layers;
+  std::vector<runtime::GroupCode> groups;
+  std::vector<runtime::Lane> lanes;
+  std::vector<runtime::LayerCode> layers;
   BatchChecker checker;
   std::vector<std::unique_ptr<Step::State>> idle;  // steps' memory to use again
 };
@@ -84,18 +84,18 @@ struct Session::Impl {
 struct Step::State {
   // A call of attend: a range of the batch's tokens.
   struct Part {
-    const run::PreparedOp* op = nullptr;
+    const runtime::PreparedOp* op = nullptr;
     attnrt_schedule* schedule = nullptr;
     int32_t first_token = 0;
     int32_t tokens = 0;
   };
   // Memory that one schedule owns.
   struct Workspace {
-    const run::PreparedOp* op = nullptr;
-    run::Memory state;
-    run::Memory staging;
-    run::Memory q_start;         // host: a part's rebased query starts
-    run::Memory q_start_device;  // its mirror; empty where the host is the device
+    const runtime::PreparedOp* op = nullptr;
+    runtime::Memory state;
+    runtime::Memory staging;
+    runtime::Memory q_start;         // host: a part's rebased query starts
+    runtime::Memory q_start_device;  // its mirror; empty where the host is the device
     bool taken = false;
   };
 
@@ -113,17 +113,18 @@ struct Step::State {
 
  private:
   Status check(std::span<const attnrt_batch> given);
-  Status schedule(const run::Lane& lane, const run::BatchPart& part, std::vector<Part>& out);
-  Result<Workspace*> workspace(const run::PreparedOp& op);
+  Status schedule(const runtime::Lane& lane, const runtime::BatchPart& part,
+                  std::vector<Part>& out);
+  Result<Workspace*> workspace(const runtime::PreparedOp& op);
   Status mirror_q_start(attnrt_batch& batch, Workspace& workspace);
 
-  std::vector<run::BatchPart> split_;
+  std::vector<runtime::BatchPart> split_;
 };
 
-namespace run {
+namespace runtime {
 
 // Session::open for any source of plugins.
 Result<Session> open_session(Plan plan, const PluginSource& source, SessionOptions options);
 
-}  // namespace run
+}  // namespace runtime
 }  // namespace attnrt

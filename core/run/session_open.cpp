@@ -8,7 +8,7 @@
 #include "run/session_impl.hpp"
 
 namespace attnrt {
-namespace run {
+namespace runtime {
 namespace {
 
 // What went wrong, and which plugin a new plan should do without (empty: none).
@@ -235,10 +235,11 @@ Result<Session> open_session(Plan plan, const PluginSource& source, SessionOptio
   }
 }
 
-}  // namespace run
+}  // namespace runtime
 
 Result<Session> Session::open(Plan plan, const PluginRegistry& registry, SessionOptions options) {
-  return run::open_session(std::move(plan), run::RegistrySource(registry), std::move(options));
+  return runtime::open_session(std::move(plan), runtime::RegistrySource(registry),
+                               std::move(options));
 }
 
 }  // namespace attnrt

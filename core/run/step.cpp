@@ -10,8 +10,8 @@
 
 namespace attnrt {
 
-using run::LayerCode;
-using run::PreparedOp;
+using runtime::LayerCode;
+using runtime::PreparedOp;
 
 namespace {
 
@@ -28,7 +28,7 @@ Status call(const PreparedOp& op, int32_t layer, const char* function, Call&& pl
   if (done) [[likely]]
     return done;
   Error error = std::move(done.error());
-  error.where = run::op_place(layer, op.layer_class.op, op.instance().name());
+  error.where = runtime::op_place(layer, op.layer_class.op, op.instance().name());
   return error;
 }
 
@@ -36,7 +36,7 @@ void shift_rows(attnrt_tensor& tensor, int64_t first, int64_t rows) {
   tensor.shape[0] = rows;
   if (tensor.data == nullptr || first == 0) return;
   tensor.data = static_cast<uint8_t*>(tensor.data) +
-                first * tensor.stride[0] * run::element_size(tensor.dtype);
+                first * tensor.stride[0] * runtime::element_size(tensor.dtype);
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ Status Step::append(int32_t layer, const TensorView& k, const TensorView& v) {
   LayerCode& code = s.layers[static_cast<size_t>(layer)];
   const attnrt_batch& batch = state_->batches[code.group];
   if (s.options.checked == Checked::kOn) {
-    if (Status ok = run::check_append(code, batch, k, v); !ok) [[unlikely]]
+    if (Status ok = runtime::check_append(code, batch, k, v); !ok) [[unlikely]]
       return ok;
   }
   if (batch.tokens == 0) return Done{};
@@ -81,7 +81,7 @@ Status Step::attend(int32_t layer, const TensorView& q, const TensorView& out,
   if (static_cast<size_t>(layer) >= s.layers.size()) return no_such_layer(layer, s.layers.size());
   LayerCode& code = s.layers[static_cast<size_t>(layer)];
   if (s.options.checked == Checked::kOn) {
-    if (Status ok = run::check_attend(code, state_->batches[code.group], q, out, lse); !ok)
+    if (Status ok = runtime::check_attend(code, state_->batches[code.group], q, out, lse); !ok)
         [[unlikely]] {
       return ok;
     }

@@ -7,10 +7,10 @@
 
 namespace attnrt {
 
-using run::BatchPart;
-using run::Lane;
-using run::Memory;
-using run::PreparedOp;
+using runtime::BatchPart;
+using runtime::Lane;
+using runtime::Memory;
+using runtime::PreparedOp;
 
 Step::State::State(Session::Impl& s) : session(s), parts(s.lanes.size()) {}
 
@@ -41,7 +41,7 @@ Status Step::State::begin(std::span<const attnrt_batch> given, void* on_stream) 
   batches.assign(given.begin(), given.end());
   for (size_t i = 0; i < session.lanes.size(); ++i) {
     const Lane& lane = session.lanes[i];
-    run::split_batch(batches[lane.group], lane.rule, split_);
+    runtime::split_batch(batches[lane.group], lane.rule, split_);
     for (const BatchPart& part : split_) {
       if (Status s = schedule(lane, part, parts[i]); !s) return s;
     }
@@ -59,7 +59,7 @@ Result<Step::State::Workspace*> Step::State::workspace(const PreparedOp& op) {
   auto w = std::make_unique<Workspace>();
   w->op = &op;
   w->taken = true;
-  const run::MemoryKind kind = session.memory_kind();
+  const runtime::MemoryKind kind = session.memory_kind();
   const auto q_start_bytes =
       (static_cast<uint64_t>(session.options.max_sequences) + 1) * sizeof(int32_t);
   const struct {
@@ -85,7 +85,7 @@ Result<Step::State::Workspace*> Step::State::workspace(const PreparedOp& op) {
 
 // Rebased query starts were written on the host; a device needs them too.
 Status Step::State::mirror_q_start(attnrt_batch& batch, Workspace& w) {
-  const run::MemoryKind kind = session.memory_kind();
+  const runtime::MemoryKind kind = session.memory_kind();
   if (kind.service == nullptr || batch.q_start.host != w.q_start.data()) return Done{};
   const auto bytes = (static_cast<uint64_t>(batch.sequences) + 1) * sizeof(int32_t);
   batch.q_start.device = static_cast<const int32_t*>(w.q_start_device.data());
@@ -102,7 +102,7 @@ Status Step::State::schedule(const Lane& lane, const BatchPart& part, std::vecto
   const attnrt_batch& whole = batches[lane.group];
   Result<Workspace*> w = workspace(*op);
   if (!w) return w.error();
-  attnrt_batch batch = run::part_of(whole, part, static_cast<int32_t*>((*w)->q_start.data()));
+  attnrt_batch batch = runtime::part_of(whole, part, static_cast<int32_t*>((*w)->q_start.data()));
   if (Status s = mirror_q_start(batch, **w); !s) return s;
   attnrt_workspace memory{};
   memory.struct_size = sizeof memory;
@@ -123,7 +123,7 @@ Status Step::State::schedule(const Lane& lane, const BatchPart& part, std::vecto
   });
   if (!scheduled) {
     Error error = scheduled.error();
-    error.where = run::op_place(lane.layer, op->layer_class.op, op->instance().name());
+    error.where = runtime::op_place(lane.layer, op->layer_class.op, op->instance().name());
     return error;
   }
   out.push_back(made);
@@ -142,7 +142,7 @@ Result<Step> Session::begin(std::span<const attnrt_batch> batches, void* stream)
   Impl& s = *impl_;
   if (s.idle.empty()) s.idle.push_back(std::make_unique<Step::State>(s));
   Step::State& state = *s.idle.back();
-  const run::MemoryKind kind = s.memory_kind();
+  const runtime::MemoryKind kind = s.memory_kind();
   if (kind.service != nullptr) {  // work that still reads this state's staging memory
     Status waited = load::call_plugin("begin", "synchronize", [&](attnrt_error* error) {
       return kind.service->synchronize(kind.instance, stream, error);

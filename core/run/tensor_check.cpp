@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 namespace {
 
 struct Wanted {
@@ -99,4 +99,4 @@ Status check_rows(const char* name, const LayerCode& code, const attnrt_tensor& 
                       {name, dtype, per_value ? 3 : 2, {tokens, code.q_heads, code.head_dim.v}});
 }
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

@@ -8,7 +8,7 @@
 #include "attnrt/result.hpp"
 #include "run/session_impl.hpp"
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 
 // Bytes of an ATTNRT_DTYPE_*; 0 if it is none.
 constexpr int64_t element_size(int32_t dtype) {
@@ -24,4 +24,4 @@ Status check_attend(const LayerCode& code, const attnrt_batch& batch, const attn
 Status check_rows(const char* name, const LayerCode& code, const attnrt_tensor& tensor,
                   int32_t dtype, int64_t tokens, bool per_value);
 
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

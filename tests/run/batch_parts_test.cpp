@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace attnrt::run {
+namespace attnrt::runtime {
 namespace {
 
 struct Lengths {
@@ -109,4 +109,4 @@ TEST(PartOf, ShiftsEveryArrayAndRebasesTheQueryStarts) {
 }
 
 }  // namespace
-}  // namespace attnrt::run
+}  // namespace attnrt::runtime

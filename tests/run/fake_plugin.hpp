@@ -36,7 +36,7 @@ struct FakeState {
 };
 
 // Fakes "one" and "two", both with every op in f32 (see fake_plugin.cpp), as catalog entries 0, 1.
-class FakeSource final : public run::PluginSource {
+class FakeSource final : public runtime::PluginSource {
  public:
   FakeSource();
   const Catalog& catalog() const override { return catalog_; }

@@ -15,7 +15,7 @@
 namespace attnrt {
 namespace {
 
-using run::open_session;
+using runtime::open_session;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing_fakes::FakePlan;

@@ -60,7 +60,7 @@ TEST_P(StepNumbers, AreThoseOfAttentionHoweverTheBatchIsDivided) {
     FakeSource source;
     FakePlan plan;
     plan.mixed = mixed;
-    Result<Session> session = run::open_session(plan.make(), source, small());
+    Result<Session> session = runtime::open_session(plan.make(), source, small());
     ASSERT_TRUE(session) << to_string(session.error());
     StepInputs in(*session, GetParam().lengths);
     source.state(0).calls.clear();
@@ -90,7 +90,7 @@ TEST(Step, ServesGroupsOfDifferentPagesAndWindowsInOnePool) {
   plan.block_sizes = {4, 8, 4, 8, 8};
   Plan made = plan.make();
   ASSERT_EQ(made.groups.size(), 3u);
-  Result<Session> session = run::open_session(std::move(made), source, small());
+  Result<Session> session = runtime::open_session(std::move(made), source, small());
   ASSERT_TRUE(session) << to_string(session.error());
   StepInputs in(*session, {{1, 20}, {5, 4}, {1, 0}});
   expect_right(*session, in);
@@ -100,7 +100,7 @@ TEST(Step, ServesALatentCache) {
   FakeSource source;
   FakePlan plan;
   plan.layers[0] = LayerGeometry{4, 1, {12, 8}, CacheKind::kLatent};
-  Result<Session> session = run::open_session(plan.make(), source, small());
+  Result<Session> session = runtime::open_session(plan.make(), source, small());
   ASSERT_TRUE(session) << to_string(session.error());
   StepInputs in(*session, {{1, 5}, {3, 2}});
   expect_right(*session, in);
@@ -124,7 +124,7 @@ TEST(Step, RunsOverTheEnginesOwnTensors) {
   view.block_size = 4;
   view.heads = 2;
   options.views = {view};
-  Result<Session> session = run::open_session(FakePlan{}.make(), source, options);
+  Result<Session> session = runtime::open_session(FakePlan{}.make(), source, options);
   ASSERT_TRUE(session) << to_string(session.error());
 
   const std::vector<int32_t> q_start{0, 2}, kv_len{2}, table{11};
@@ -155,16 +155,16 @@ TEST(Step, RunsOverTheEnginesOwnTensors) {
   EXPECT_EQ(memory[3 * 8 * kRow + 64], 0);  // the neighbour's
 
   options.views[0].block_size = 8;
-  EXPECT_FALSE(run::open_session(FakePlan{}.make(), source, options));
+  EXPECT_FALSE(runtime::open_session(FakePlan{}.make(), source, options));
   options.views.push_back(view);
-  EXPECT_FALSE(run::open_session(FakePlan{}.make(), source, options));
+  EXPECT_FALSE(runtime::open_session(FakePlan{}.make(), source, options));
 }
 
 TEST(Step, CopiesWholePagesOfAllLayersOfAGroup) {
   FakeSource source;
   FakePlan plan;
   plan.layers.assign(3, LayerGeometry{4, 2, {8, 8}});
-  Result<Session> session = run::open_session(plan.make(), source, small());
+  Result<Session> session = runtime::open_session(plan.make(), source, small());
   ASSERT_TRUE(session);
   const auto bytes = static_cast<size_t>(session->plan().groups[0].page_bytes);
   const auto page = [&](int32_t layer, int64_t block) {
@@ -189,7 +189,7 @@ TEST(Step, CopiesWholePagesOfAllLayersOfAGroup) {
 class StepErrors : public testing::Test {
  protected:
   void SetUp() override {
-    Result<Session> opened = run::open_session(FakePlan{}.make(), source, small());
+    Result<Session> opened = runtime::open_session(FakePlan{}.make(), source, small());
     ASSERT_TRUE(opened);
     session = std::make_unique<Session>(std::move(*opened));
     in = std::make_unique<StepInputs>(*session, std::vector<Lengths>{{1, 5}, {3, 2}});
@@ -212,7 +212,7 @@ TEST_F(StepErrors, BoundTheBatchInUncheckedModeToo) {
   SessionOptions options = small();
   options.checked = Checked::kOff;
   options.max_tokens = 3;
-  Result<Session> unchecked = run::open_session(FakePlan{}.make(), source, options);
+  Result<Session> unchecked = runtime::open_session(FakePlan{}.make(), source, options);
   ASSERT_TRUE(unchecked);
   EXPECT_FALSE(unchecked->begin(in->batches()));
 }
@@ -265,7 +265,7 @@ TEST(Step, NeedsThePlansConsentToReturnLse) {
   FakeSource source;
   FakePlan plan;
   plan.features = {};
-  Result<Session> session = run::open_session(plan.make(), source, small());
+  Result<Session> session = runtime::open_session(plan.make(), source, small());
   ASSERT_TRUE(session);
   StepInputs in(*session, {{1, 5}});
   Result<Step> step = session->begin(in.batches());
@@ -278,7 +278,7 @@ TEST(Step, KeepsBatchInvariantSequencesOnTheirOwnKernels) {
   FakeSource source;
   FakePlan plan;
   plan.features.insert(Feature::kBatchInvariant);
-  Result<Session> session = run::open_session(plan.make(), source, small());
+  Result<Session> session = runtime::open_session(plan.make(), source, small());
   ASSERT_TRUE(session);
   StepInputs in(*session, {{1, 5}, {6, 3}, {1, 9}, {3, 0}, {1, 1}});
   source.state(0).calls.clear();
