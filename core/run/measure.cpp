@@ -10,7 +10,9 @@ void ErrorSum::add(const float* ours, const float* wanted, int64_t count) {
     const double difference = double{ours[i]} - double{wanted[i]};
     difference_ += difference * difference;
     wanted_ += double{wanted[i]} * double{wanted[i]};
-    if (!(std::fabs(difference) <= largest_)) largest_ = std::fabs(difference);
+    if (std::isnan(difference) || std::fabs(difference) > largest_) {
+      largest_ = std::fabs(difference);  // once NaN, it stays NaN
+    }
   }
   values_ += count;
 }
@@ -18,7 +20,7 @@ void ErrorSum::add(const float* ours, const float* wanted, int64_t count) {
 void ErrorSum::add(const ErrorSum& other) {
   difference_ += other.difference_;
   wanted_ += other.wanted_;
-  if (!(other.largest_ <= largest_)) largest_ = other.largest_;
+  if (std::isnan(other.largest_) || other.largest_ > largest_) largest_ = other.largest_;
   values_ += other.values_;
 }
 

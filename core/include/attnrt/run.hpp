@@ -3,8 +3,10 @@
 // run() plans, opens a session, prefills and decodes every sequence through all layers with a
 // shuffled block table, and reports per layer group what ran, how wrong and how fast. Errors are of
 // the attention output computed from the quantised cache against what the model itself recorded in
-// fp32 (exact), and against the oracle with the same format. Times hold append and attend only;
-// gathering inputs and comparing outputs stand outside the clock. One thread at a time.
+// fp32 (exact; synthetic data: against the oracle over an f32 cache, on the sample), and against
+// the oracle with the same format. Quantised caches have one factor per tensor, calibrated from the
+// prompts. Times hold schedule, append and attend (a group's: without the schedule); gathering
+// inputs and comparing outputs stand outside the clock. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +54,7 @@ struct GroupReport {
   std::string spelling;  // as configured: "auto", "fp8", …
   int32_t block_size = 16;
   Layout layout = Layout::kNhd;
-  std::optional<ErrorMeasure> exact;   // against the model's recording; none: synthetic data
+  std::optional<ErrorMeasure> exact;   // none: synthetic data without verify
   std::optional<ErrorMeasure> oracle;  // none: not wanted, or the backend is the oracle itself
   double prefill_us = 0;               // of append and attend, all layers and steps
   double decode_us = 0;
