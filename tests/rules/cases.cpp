@@ -150,6 +150,7 @@ std::vector<std::vector<Setting>> expand(const Values& values) {
 Case make_case(const std::vector<Setting>& settings, const std::string& why) {
   Case c;
   c.why = why;
+  c.settings = settings;
   for (const Setting& s : settings) c.text += s.key + "=" + s.value + " ";
   apply_settings(settings, c);
   return c;

@@ -14,11 +14,17 @@
 
 namespace attnrt::rules {
 
+struct Setting {
+  std::string key;
+  std::string value;
+};
+
 struct Case {
   std::string why;
-  std::string text;             // the request as written, for messages
-  Request request;              // kv is the first of `formats`
-  std::vector<Format> formats;  // what the spelling of kv stands for
+  std::vector<Setting> settings;  // as written, base and row together
+  std::string text;               // the request as written, for messages
+  Request request;                // kv is the first of `formats`
+  std::vector<Format> formats;    // what the spelling of kv stands for
   bool accept = true;
   uint32_t rules = 0;  // refused: bits of Rule that the nearest kernel fails, exactly
 };
@@ -31,11 +37,7 @@ struct Table {
 // Throws std::runtime_error with file and line for what it does not understand.
 Table read_table(const std::filesystem::path& file);
 
-// "device=cuda:sm_90 kv=fp8 …" -> request and formats, starting from attnrt's own defaults.
-struct Setting {
-  std::string key;
-  std::string value;
-};
+// Request and formats of the settings, starting from attnrt's own defaults; kv is resolved.
 void apply_settings(const std::vector<Setting>& settings, Case& c);
 
 std::string rule_names(uint32_t bits);
