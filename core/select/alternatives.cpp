@@ -86,6 +86,15 @@ std::vector<Change> changes_of(const KernelRow& row, uint32_t failed, const Requ
   return changes;
 }
 
+// Whether the format stays the same where its spelling is read anew: `fp8` means another e4m3 on
+// CDNA3 than elsewhere, so a change of device alone would change the format too.
+bool keeps_format(const Change& change, const Request& asked) {
+  if (!change.device || change.kv) return true;
+  const bool e4m3 = asked.kv == Format::kFp8E4m3 || asked.kv == Format::kFp8E4m3fnuz;
+  const auto cdna3 = [](const Device& device) { return device.gfx.starts_with("gfx94"); };
+  return !e4m3 || cdna3(*change.device) == cdna3(asked.device);
+}
+
 // The kernels' smallest changes, nearest first, none a larger form of another.
 std::vector<Found> smallest(std::vector<Found> all) {
   std::stable_sort(all.begin(), all.end(),
@@ -111,6 +120,7 @@ void collect(const Request& asked, const Request& first, const Catalog& catalog,
     const uint32_t failed = matcher.failed(row);
     if (!can_change(row, failed, asked, catalog.compiled())) continue;
     for (const Change& change : changes_of(row, failed, asked, catalog.compiled())) {
+      if (!keeps_format(change, asked)) continue;
       all.push_back({order(change, first), change, apply(change, asked)});
     }
   }
