@@ -30,8 +30,10 @@ bool can_change(const KernelRow& row, uint32_t failed, const Request& asked,
                 const Catalog::Compiled& compiled) {
   if ((failed & ~kChangeable) != 0) return false;
   const PluginRow& plugin = compiled.plugins[row.plugin];
-  if ((failed & bit(Rule::kNeeds)) != 0) {
-    // A missing library is this machine's; only CPU features are another device's.
+  // Where the device has to change anyway, what this one lacks does not matter.
+  const bool moves = (failed & kDeviceRules) != 0;
+  if ((failed & bit(Rule::kNeeds)) != 0 && !moves) {
+    // A library that is missing here is no property of a device; CPU features are.
     const bool library = plugin.missing_libraries && asked.device.ordinal >= 0;
     if (library || plugin.impossible_cpu) return false;
   }

@@ -72,9 +72,9 @@ struct FailedRule {
 
 // Which plugins are wanted, from YAML or the command line; per device kind where it says so.
 struct Policy {
-  std::string require;              // name; empty: any
-  std::vector<std::string> prefer;  // in this order before all others
-  std::vector<std::string> deny;
+  std::string require = {};              // name; empty: any
+  std::vector<std::string> prefer = {};  // in this order before all others
+  std::vector<std::string> deny = {};
 };
 // Contradictions (a plugin both required and denied, …) and names that no plugin has.
 class Catalog;
