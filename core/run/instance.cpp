@@ -124,7 +124,7 @@ bool PreparedOp::same(const Instance& instance, const std::string& kernel,
 }
 
 attnrt_layer_class layer_class_of(const LayerPlan& layer, const OpDecision& decision) {
-  const Request& r = decision.request;
+  const Request r = normalised(decision.request);  // only what this op has a use for
   attnrt_layer_class c{};
   c.struct_size = sizeof c;
   c.op = static_cast<int32_t>(decision.op);
@@ -139,12 +139,11 @@ attnrt_layer_class layer_class_of(const LayerPlan& layer, const OpDecision& deci
   c.layout = static_cast<int32_t>(r.layout);
   c.cache_kind = static_cast<int32_t>(r.cache);
   c.softmax_scale = layer.geometry.softmax_scale;
-  Features features = r.features;
-  features.insert(layer.geometry.mask);
-  c.features = features.bits();
-  c.window = features.contains(Feature::kWindow) ? layer.geometry.window : 0;
-  c.softcap = features.contains(Feature::kSoftcap) ? layer.geometry.softcap : 0;
-  if (decision.op == Op::kAppend) c.softmax_scale = 0;  // so that layers share the op
+  c.features = r.features.bits();
+  c.window = r.features.contains(Feature::kWindow) ? layer.geometry.window : 0;
+  c.softcap = r.features.contains(Feature::kSoftcap) ? layer.geometry.softcap : 0;
+  const bool attends = decision.op != Op::kAppend && decision.op != Op::kMerge;
+  if (!attends) c.softmax_scale = 0;  // so that layers share the op
   return c;
 }
 

@@ -170,13 +170,12 @@ class Builder {
       merge.request.op = Op::kMerge;
       merge.request.q = DType::kF32;
       merge.request.out = impl_.plan.out;
-      merge.request.features = Features{};
+      merge.request.features.insert(Feature::kLse);
       const Decision decision = select(merge.request, source_.catalog(), policy);
       if (!decision.chosen) continue;
       const Candidate& chosen = decision.candidates[*decision.chosen];
       attnrt_layer_class c = layer_class_of(layer, merge);
       c.cache_format = "";
-      c.softmax_scale = 0;
       if (auto failed = prepare(chosen.plugin, chosen.kernel, c, code.index, &code.merge)) {
         return failed;
       }
