@@ -1,0 +1,113 @@
+// Wrong use: exit code 2, a message on stderr that names the option, nothing on stdout.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/tools/ran.hpp"
+
+namespace attnrt {
+namespace {
+
+using test::attnrt;
+using testing::HasSubstr;
+
+struct Wrong {
+  const char* name;
+  std::vector<std::string> args;
+  const char* message;
+  friend std::ostream& operator<<(std::ostream& out, const Wrong& w) { return out << w.name; }
+};
+
+class WrongUse : public testing::TestWithParam<Wrong> {};
+TEST_P(WrongUse, ExitsWithTwoAndSaysWhy) {
+  const test::Ran ran = attnrt(GetParam().args);
+  EXPECT_EQ(ran.code, 2) << ran.out << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr(GetParam().message));
+}
+
+const Wrong kWrong[] = {
+    {"nothing", {}, "subcommand is required"},
+    {"unknown_subcommand", {"verify", "x"}, "subcommand is required"},
+    {"unknown_option", {"plugins", "--fast"}, "--fast"},
+    {"no_device", {"select"}, "--device is required"},
+    {"device", {"select", "--device", "gpu"}, "--device: expected a device"},
+    {"device_nearest", {"select", "--device", "cpi"}, "nearest: 'cpu'"},
+    {"sm", {"select", "--device", "cuda:sm_91"}, "--device: expected"},
+    {"kv", {"select", "--device", "cpu", "--kv", "fp9"}, "--kv: expected a KV format"},
+    {"kv_not_for_this_cache",
+     {"select", "--device", "cpu", "--kv", "fp8_ds_mla"},
+     "--kv: expected a latent cache"},
+    {"q", {"select", "--device", "cpu", "--q", "int3"}, "--q: expected"},
+    {"out", {"select", "--device", "cpu", "--out", "int3"}, "--out: expected"},
+    {"op", {"select", "--device", "cpu", "--op", "encode"}, "--op: expected"},
+    {"layout", {"select", "--device", "cpu", "--layout", "dhn"}, "--layout: expected"},
+    {"cache", {"select", "--device", "cpu", "--cache", "paged"}, "--cache: expected"},
+    {"feature",
+     {"select", "--device", "cpu", "--features", "causal,laser"},
+     "--features: expected"},
+    {"empty_feature",
+     {"select", "--device", "cpu", "--features", "causal,"},
+     "--features: expected"},
+    {"two_masks", {"select", "--device", "cpu", "--features", "causal,cross"}, "expected one mask"},
+    {"head_dim",
+     {"select", "--device", "cpu", "--head-dim", "64,"},
+     "--head-dim: expected N, or N,N"},
+    {"three_head_dims",
+     {"select", "--device", "cpu", "--head-dim", "1,2,3"},
+     "--head-dim: expected N, or N,N"},
+    {"negative_head_dim", {"select", "--device", "cpu", "--head-dim", "-64"}, "--head-dim"},
+    {"heads",
+     {"select", "--device", "cpu", "--q-heads", "9", "--kv-heads", "2"},
+     "a multiple of the KV heads"},
+    {"no_heads", {"select", "--device", "cpu", "--kv-heads", "0"}, "--kv-heads"},
+    {"block", {"select", "--device", "cpu", "--block", "many"}, "--block"},
+    {"backend", {"select", "--device", "cpu", "--backend", "nope"}, "--backend: expected a plugin"},
+    {"log", {"--log", "loud", "plugins"}, "--log: expected"},
+    {"no_config", {"plan"}, "config is required"},
+    {"config_missing", {"plan", "/nowhere.yaml"}, "/nowhere.yaml: expected a configuration"},
+    {"run_config_missing", {"run", "/nowhere.yaml"}, "/nowhere.yaml: expected a configuration"},
+    {"matrix_format", {"matrix", "--format", "pdf"}, "--format"},
+    {"manifest_alone", {"manifest"}, "subcommand is required"},
+    {"manifest_embed_without_output", {"manifest", "embed", "x.yaml"}, "--output is required"},
+};
+INSTANTIATE_TEST_SUITE_P(All, WrongUse, testing::ValuesIn(kWrong),
+                         [](const auto& p) { return p.param.name; });
+
+TEST(Usage, HelpAndVersionAreNoErrors) {
+  for (const char* option : {"--help", "--version"}) {
+    const test::Ran ran = attnrt({option});
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_THAT(ran.out, HasSubstr("attnrt"));
+  }
+  EXPECT_THAT(attnrt({"select", "--help"}).out, HasSubstr("--head-dim"));
+}
+
+TEST(Usage, HelpListsOnlyWhatExists) {
+  const std::string help = attnrt({"--help"}).out;
+  for (const char* word : {"plugins", "select", "plan", "run", "matrix", "manifest"}) {
+    EXPECT_THAT(help, HasSubstr(word));
+  }
+}
+
+TEST(Usage, ConfigurationErrorsNameLineAndColumn) {
+  const test::Folder folder;
+  const std::string file =
+      folder.file("run.yaml", "model: {geometry: smollm2-135m}\ndevise: cpu\n");
+  const test::Ran ran = attnrt({"plan", file});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr(file + ":2:1: expected a key of a run"));
+}
+
+TEST(Usage, OptionsOfAllCommandsStandBeforeOrBehind) {
+  EXPECT_EQ(attnrt({"--json", "plugins"}).out, attnrt({"plugins", "--json"}).out);
+}
+
+TEST(Usage, ADiskThatIsFullIsNoSuccess) {
+  const test::Ran ran = test::run_program(
+      "/bin/sh", {"-c", std::string(ATTNRT_BINARY_DIR) + "/bin/attnrt plugins > /dev/full"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("stdout"));
+}
+
+}  // namespace
+}  // namespace attnrt
