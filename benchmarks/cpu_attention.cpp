@@ -21,7 +21,11 @@
 
 namespace {
 
-constexpr int64_t kColdBytes = int64_t{256} << 20;
+// ATTNRT_BENCH_COLD_MB=0 leaves one layer's cache, warm where it fits: the arithmetic alone.
+int64_t cold_bytes() {
+  const char* mib = std::getenv("ATTNRT_BENCH_COLD_MB");
+  return int64_t{mib == nullptr ? 256 : std::atoi(mib)} << 20;
+}
 constexpr int32_t kBlock = 16;
 
 struct Shape {
@@ -96,7 +100,7 @@ class Case {
         blocks_(int64_t{s.batch} * ((s.kv_len + kBlock - 1) / kBlock)),
         row_(int64_t{s.head_dim} * s.element + (is_int8() ? 4 : 0)),
         page_(row_ * s.kv_heads * kBlock),
-        layers_(std::max<int64_t>(1, kColdBytes / (2 * page_ * blocks_))),
+        layers_(std::max<int64_t>(1, cold_bytes() / (2 * page_ * blocks_))),
         cache_(2 * page_ * blocks_ * layers_),
         q_(int64_t{s.batch} * s.q_len * s.q_heads * s.head_dim * 2),
         out_(int64_t{s.batch} * s.q_len * s.q_heads * s.head_dim * 2) {
