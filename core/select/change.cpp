@@ -95,10 +95,9 @@ bool same_but_block_size(const Change& a, const Change& b) {
 
 std::vector<int32_t> near_block_sizes(const KernelRow& row, const Catalog::Compiled& compiled,
                                       int32_t asked) {
-  const int32_t* values = compiled.values.data() + row.block_values.first;
-  std::vector<int32_t> near(values, values + row.block_values.count);
-  for (uint32_t i = 0; i < row.block_ranges.count; ++i) {
-    const IntRange& range = compiled.ranges[row.block_ranges.first + i];
+  const IntSet& set = compiled.block_sizes[row.block_size];
+  std::vector<int32_t> near = set.values;
+  for (const IntRange& range : set.ranges) {
     const int64_t below = int64_t{asked} / range.multiple_of * range.multiple_of;
     for (int64_t step = -2; step <= 3; ++step) {
       const int64_t clamped =

@@ -235,7 +235,12 @@ TEST(AlternativesOracle, AllWorkAndNothingNearIsMissed) {
       continue;
     }
     ++without;
-    for (const Request& r : neighbours(asked)) ASSERT_FALSE(select(r, catalog).chosen) << round;
+    for (const Request& r : neighbours(asked)) {
+      // Not offered: `fp8` would become another format there.
+      const bool fp8_moves =
+          r.kv == Format::kFp8E4m3 && r.kv == asked.kv && r.device.gfx != asked.device.gfx;
+      ASSERT_FALSE(select(r, catalog).chosen && !fp8_moves) << round;
+    }
   }
   EXPECT_GT(with, 100);
   EXPECT_GT(without, 100);
