@@ -10,10 +10,11 @@
 namespace attnrt {
 namespace {
 
+// Bytes a token; formats whose bytes are not known come after all that are.
 int64_t format_distance(Format format, const Request& asked) {
+  if (!info(format).byte_layout_known) return (int64_t{1} << 48) + static_cast<int64_t>(format);
   Request other = asked;
   other.kv = format;
-  // Per token, without what a format rounds a page up to: of any block size the same.
   const double bytes = std::abs(kv_bytes_per_token(other) - kv_bytes_per_token(asked));
   return static_cast<int64_t>(bytes) * kFormatCount + static_cast<int64_t>(format);
 }

@@ -83,6 +83,15 @@ TEST(Alternatives, FormatsAreNearestInBytesFirst) {
   EXPECT_EQ(alternatives(r, catalog)[1].kv_bytes_per_token, 2 * 8 * 128);
 }
 
+TEST(Alternatives, FormatsOfUnknownBytesComeLast) {
+  KernelManifest k = test::kernel("k");
+  k.kv = {Format::kTurboquantK8v4, Format::kF32};
+  Request r = test::request();
+  r.kv = Format::kInt4PerTokenHead;
+  EXPECT_THAT(texts(alternatives(r, test::catalog({test::plugin("p", {k})}))),
+              ElementsAre("kv=f32", "kv=turboquant_k8v4"));
+}
+
 TEST(Alternatives, BlockSizesAreTheNearestThreeOfTheirKind) {
   KernelManifest k = test::kernel("k"), other = test::kernel("other");
   k.block_size = {{}, {{16, 16, 1024}}};
