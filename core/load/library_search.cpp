@@ -3,9 +3,11 @@
 #include <dlfcn.h>
 #include <sys/auxv.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>

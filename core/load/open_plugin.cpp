@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "load/functions.hpp"
 #include "load/host.hpp"
@@ -33,6 +34,7 @@ struct Library {
 struct Libraries {
   std::mutex mutex;
   std::map<void*, std::unique_ptr<Library>> by_handle;
+  std::vector<std::unique_ptr<Library>> refused;  // their code has run, so they stay as well
 };
 
 Libraries& libraries() {
@@ -100,27 +102,25 @@ Checked<const attnrt_plugin*> call_entry(const Library& library) {
   return table;
 }
 
-Checked<std::unique_ptr<Library>> start(dll::shared_library code, const FileIdentity& identity,
-                                        const OpenRequest& request) {
-  auto library = std::make_unique<Library>();
-  library->code = std::move(code);
-  library->identity = identity;
-  library->name = request.manifest.name;
-  library->host = make_host(library->name);
-  auto given = call_entry(*library);
+Check start_checked(Library& library, const OpenRequest& request) {
+  if (auto same = check_same_file(request.path, library.identity); !same) return same.error();
+  if (auto same = check_memory(library.code, request.manifest_bytes); !same) return same.error();
+  auto given = call_entry(library);
   if (!given) return given.error();
   auto table = read_table_of(**given);
   if (!table) return table.error();
-  library->table = *table;
-  if (auto checked = check_functions(library->table, request.manifest); !checked) {
-    return checked.error();
-  }
-  return library;
+  library.table = *table;
+  return check_functions(library.table, request.manifest);
 }
 
-// Code whose plugin was refused stays mapped as well: it has run.
-void keep_for_ever(const dll::shared_library& code) {
-  new dll::shared_library(code);
+// Boost throws where the dynamic loader does not find a symbol that the file seemed to export.
+Check start(Library& library, const OpenRequest& request) {
+  try {
+    return start_checked(library, request);
+  } catch (const std::exception& failed) {
+    return refuse(RefusalKind::kOpenFailed, "the symbols that its file exports", failed.what(),
+                  "build the plugin with attnrt_add_plugin");
+  }
 }
 
 }  // namespace
@@ -141,17 +141,17 @@ Checked<const attnrt_plugin*> open_plugin(const OpenRequest& request) {
     return &known->second->table;
   }
   void* const handle = code->native();
-  auto library = [&]() -> Checked<std::unique_ptr<Library>> {
-    if (auto same = check_same_file(request.path, before->identity); !same) return same.error();
-    if (auto same = check_memory(*code, request.manifest_bytes); !same) return same.error();
-    return start(*code, before->identity, request);
-  }();
-  if (!library) {
-    keep_for_ever(*code);
-    return library.error();
+  auto library = std::make_unique<Library>();
+  library->code = std::move(*code);
+  library->identity = before->identity;
+  library->name = request.manifest.name;
+  library->host = make_host(library->name);
+  if (auto started = start(*library, request); !started) {
+    all.refused.push_back(std::move(library));
+    return started.error();
   }
-  const attnrt_plugin* table = &(*library)->table;
-  all.by_handle.emplace(handle, std::move(*library));
+  const attnrt_plugin* table = &library->table;
+  all.by_handle.emplace(handle, std::move(library));
   return table;
 }
 

@@ -1,8 +1,9 @@
 // PluginRegistry: the steps of loading in order, for every file that the search path holds.
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <system_error>
 #include <utility>
 

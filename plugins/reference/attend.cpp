@@ -92,9 +92,10 @@ class TileWork {
         }
         std::fill_n(acc_row(i, g), layer_.c.head_dim_v, 0.0);
         m_.soft[row(i, g)] = {-kInfinity, 0.0};
-        // A sink is a score without a value; one of -inf weighs nothing beside any key.
+        // A sink is a score without a value.
         if (layer_.has(ATTNRT_FEATURE_SINKS)) {
-          m_.soft[row(i, g)] = {call_.args.sinks[q_head(g)], 1.0};
+          const double sink = call_.args.sinks[q_head(g)];
+          m_.soft[row(i, g)] = {sink, sink == -kInfinity ? 0.0 : 1.0};
         }
       }
     }

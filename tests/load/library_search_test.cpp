@@ -22,7 +22,13 @@ class LibrarySearch : public ::testing::Test {
  protected:
   LibrarySearch() {
     fs::create_directory(folder_ / "libs");
-    world_.is_loaded = [](const std::string& name) { return name.starts_with("libc.so"); };
+    // The C library, and the run times that a sanitized build needs.
+    world_.is_loaded = [](const std::string& name) {
+      for (const char* known : {"libc.so", "libasan.so", "libubsan.so", "libtsan.so"}) {
+        if (name.starts_with(known)) return true;
+      }
+      return false;
+    };
   }
 
   void install(const std::string& from, const std::string& to) {

@@ -1,6 +1,6 @@
 // Loading: finding, checking and opening plugins. Every step refuses one plugin, with what was
 // expected, what was found and a remedy, and never stops the others. Scanning runs no plugin's
-// code.
+// code. A registry does not change once it is scanned: its const functions are thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -54,12 +54,14 @@ static void naive_close(attnrt_instance* instance) {
 static attnrt_status naive_prepare(attnrt_instance* instance, const char* kernel,
                                    const attnrt_layer_class* given, attnrt_op** out,
                                    attnrt_error* error) {
+  const uint64_t known_features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
   attnrt_layer_class layer;
   (void)instance, (void)kernel; /* the layer class says it all */
   TAKE(layer, given, error);
-  if ((layer.features & ~(ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE)) != 0 ||
-      strcmp(layer.cache_format, "f32") != 0) {
-    return fail(error, ATTNRT_UNSUPPORTED, "a format or feature beyond the manifest");
+  if (layer.op < ATTNRT_OP_APPEND || layer.op > ATTNRT_OP_MIXED ||
+      layer.q_dtype != ATTNRT_DTYPE_F32 || strcmp(layer.cache_format, "f32") != 0 ||
+      layer.cache_kind != ATTNRT_CACHE_SEPARATE || (layer.features & ~known_features) != 0) {
+    return fail(error, ATTNRT_UNSUPPORTED, "a value beyond the manifest");
   }
   if (layer.softmax_scale == 0) layer.softmax_scale = 1.0f / sqrtf((float)layer.head_dim_qk);
   attnrt_op* op = malloc(sizeof *op);
@@ -74,19 +76,23 @@ static void naive_release_op(attnrt_op* op) {
 }
 
 /* Nothing: the running softmax lives in the output row. */
-static attnrt_status naive_workspace(attnrt_op* op, const attnrt_bounds* bounds,
+static attnrt_status naive_workspace(attnrt_op* op, const attnrt_bounds* given,
                                      attnrt_workspace_sizes* out, attnrt_error* error) {
-  (void)op, (void)bounds, (void)error;
+  attnrt_bounds bounds;
+  (void)op;
+  TAKE(bounds, given, error);
   out->state = out->scratch = out->staging = (attnrt_area){0, 1};
   return ATTNRT_OK;
 }
 
 static attnrt_status naive_schedule(attnrt_op* op, const attnrt_batch* given,
-                                    const attnrt_workspace* workspace, void* stream,
+                                    const attnrt_workspace* given_workspace, void* stream,
                                     attnrt_schedule** out, attnrt_error* error) {
   attnrt_batch batch;
-  (void)op, (void)workspace, (void)stream;
+  attnrt_workspace workspace;
+  (void)op, (void)stream;
   TAKE(batch, given, error);
+  TAKE(workspace, given_workspace, error);
   attnrt_schedule* schedule = malloc(sizeof *schedule);
   if (schedule == NULL) return fail(error, ATTNRT_OUT_OF_MEMORY, "no memory for a schedule");
   schedule->batch = batch;
