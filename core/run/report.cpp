@@ -46,11 +46,15 @@ std::string group_name(const Plan& plan, size_t index) {
   return same == 1 ? name : name + " #" + std::to_string(before + 1);
 }
 
-std::vector<OpBackend> backends(const LayerPlan& layer, const Catalog& catalog) {
+// Layers of a group share a cache, not always their backends.
+std::vector<OpBackend> backends(const Plan& plan, const CacheGroup& group, const Catalog& catalog) {
   std::vector<OpBackend> list;
-  for (const OpDecision& op : layer.ops) {
-    const Manifest& manifest = catalog.entries()[op.plugin].manifest;
-    list.push_back({op.op, manifest.name, manifest.kernels[op.kernel].name});
+  for (const int32_t layer : group.layers) {
+    for (const OpDecision& op : plan.layers[static_cast<size_t>(layer)].ops) {
+      const Manifest& manifest = catalog.entries()[op.plugin].manifest;
+      const OpBackend backend{op.op, manifest.name, manifest.kernels[op.kernel].name};
+      if (std::find(list.begin(), list.end(), backend) == list.end()) list.push_back(backend);
+    }
   }
   return list;
 }
@@ -69,7 +73,7 @@ GroupReport make_group(const ReportInputs& in, size_t index) {
   GroupReport report;
   report.name = group_name(plan, index);
   report.layers = group.layers;
-  report.backends = backends(first, in.catalog);
+  report.backends = backends(plan, group, in.catalog);
   report.format = first.kv;
   report.spelling = first.spelling;
   report.block_size = first.block_size;

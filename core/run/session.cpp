@@ -123,6 +123,7 @@ Status Session::set_layer(int32_t layer, const LayerParameters& p) {
     view->k_scale = p.k_scale;
     view->v_scale = p.v_scale;
   }
+  code.append_args.nan_count = p.nan_count;
   code.attend_args.q_scale = p.q_scale;
   code.attend_args.out_scale = p.out_scale;
   code.attend_args.sinks = p.sinks;

@@ -210,7 +210,12 @@ TEST(Session, SetsLayersParametersOnceAndChecksThem) {
   LayerParameters p;
   p.sinks = sinks;
   p.k_scale = {&scale, 1, 0.5f};
+  uint64_t nans = 0;
+  p.nan_count = &nans;
   ASSERT_TRUE(session->set_layer(0, p));
+  ASSERT_TRUE(step->append(0, in.k(0), in.v(0)));
+  EXPECT_EQ(source.state(0).last_append.nan_count, &nans);
+  EXPECT_EQ(source.state(0).last_append.cache.k_scale.data, &scale);
   ASSERT_TRUE(step->attend(0, in.q(0), in.out(0)));
   EXPECT_EQ(source.state(0).last_attend.sinks, sinks);
   EXPECT_EQ(source.state(0).last_attend.cache.k_scale.data, &scale);

@@ -56,6 +56,9 @@ Json to_json(const RunReport& report) {
           {"model", report.model},
           {"device", report.device},
           {"synthetic", report.synthetic},
+          {"error_against_model_is", report.synthetic
+                                         ? "against the oracle over an f32 cache, on the sample"
+                                         : "against the model's own output"},
           {"sequences", report.sequences},
           {"tokens", report.tokens},
           {"recorded_tokens", report.recorded_tokens},

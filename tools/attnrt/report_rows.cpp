@@ -126,7 +126,9 @@ std::vector<std::string> report_notes(const RunReport& report) {
 std::string data_note(const std::vector<RunReport>& reports) {
   const bool synthetic =
       std::any_of(reports.begin(), reports.end(), [](const RunReport& r) { return r.synthetic; });
-  return synthetic ? "synthetic data: seeded random numbers in the models' shapes" : "";
+  return synthetic ? "synthetic data: seeded random numbers in the models' shapes, no model's own "
+                     "output; ERR MODEL is\nagainst the oracle over an f32 cache, on the sample"
+                   : "";
 }
 
 }  // namespace attnrt::command

@@ -44,6 +44,7 @@ struct OpBackend {
   Op op = Op::kDecode;
   std::string plugin;
   std::string kernel;
+  friend bool operator==(const OpBackend&, const OpBackend&) = default;
 };
 
 struct GroupReport {

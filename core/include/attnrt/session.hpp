@@ -1,5 +1,4 @@
 // Sessions: a plan brought to life. What an engine links.
-//
 //   auto session = Session::open(plan, registry, options);
 //   for every step:  auto step = session->begin(batches);       // one batch a cache group
 //                    for every layer:  step->append(layer, k, v);  step->attend(layer, q, out);
@@ -21,7 +20,6 @@
 #include <vector>
 
 #include "attnrt/blocks.hpp"
-#include "attnrt/cache.hpp"
 #include "attnrt/load.hpp"
 #include "attnrt/plan.hpp"
 #include "attnrt/plugin.h"
@@ -78,6 +76,7 @@ struct LayerParameters {
   attnrt_scale v_scale{nullptr, 0, 1.0f};
   attnrt_scale q_scale{nullptr, 0, 1.0f};
   attnrt_scale out_scale{nullptr, 0, 1.0f};
+  uint64_t* nan_count = nullptr;  // grows by the NaN inputs that the format could not store
 };
 
 // A plugin in use.
@@ -138,7 +137,7 @@ class Step {
   // q [tokens, q_heads, qk], out [tokens, q_heads, v], lse f32 [tokens, q_heads] or {}.
   Status attend(int32_t layer, const TensorView& q, const TensorView& out,
                 const TensorView& lse = {});
-  // Calls of attend that the batch of this layer's group is divided into: 1, or up to 3.
+  // Calls of attend that the layer's batch is divided into.
   int32_t parts(int32_t layer) const;
 
   struct State;
