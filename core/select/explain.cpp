@@ -119,7 +119,8 @@ FailedRule explain_rule(Rule rule, const Request& r, const CatalogEntry& entry,
     case Rule::kLayout:
       return {rule, std::string(name(r.layout)), names(k.layout)};
     case Rule::kGroup:
-      return {rule, std::to_string(r.q_heads / r.kv_heads), to_strings(k.group)};
+      return {rule, std::to_string(r.kv_heads > 0 ? r.q_heads / r.kv_heads : 0),
+              to_strings(k.group)};
     case Rule::kFeatures:
       return explain_features(k, r.features);
     case Rule::kNeeds:

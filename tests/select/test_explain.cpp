@@ -71,6 +71,17 @@ TEST(Explain, PluginsAndMachines) {
             "plugin: asked abi 1, allowed [abi 2]\n");
 }
 
+TEST(Explain, ARequestThatNoLayerIsHarmsNobody) {
+  Request r = test::request();
+  r.kv_heads = 0;
+  r.block_size = 0;
+  r.head_dim = {0, -1};
+  const Catalog catalog = test::catalog({test::plugin("p", {test::kernel("k")})});
+  EXPECT_NE(reasons(r, catalog).find("group: asked 0"), std::string::npos);
+  EXPECT_TRUE(alternatives(r, catalog).empty());
+  EXPECT_EQ(kv_bytes_per_token(r), 0);
+}
+
 TEST(Explain, AFormatThatDoesNotExistSaysSo) {
   KernelManifest k = test::kernel("k");
   k.kv = {Format::kNvfp4Linear};
