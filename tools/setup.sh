@@ -43,7 +43,7 @@ install() {
   local as_root
   as_root=$(how_to_be_root) || die "these packages are missing: $*
 Neither root nor sudo without a password is at hand. As root: apt-get update && apt-get install -y $*"
-  say "Missing, installed with apt: $*"
+  say "Installing with apt, since they are missing: $*"
   # shellcheck disable=SC2086  # as_root is empty or several words
   step "Updating the package lists" build/log/apt-update.log $as_root apt-get -o Acquire::Retries=3 -q update ||
     die "apt-get update failed: is there a network?"

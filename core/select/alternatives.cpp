@@ -91,7 +91,7 @@ std::vector<Change> changes_of(const KernelRow& row, uint32_t failed, const Requ
 // Whether the format stays the same where its spelling is read anew: `fp8` means another e4m3 on
 // CDNA3 than elsewhere, so a change of device alone would change the format too.
 bool keeps_format(const Change& change, const Request& asked) {
-  if (!change.device || change.kv) return true;
+  if (!change.device || change.kv || asked.op == Op::kMerge) return true;
   const bool e4m3 = asked.kv == Format::kFp8E4m3 || asked.kv == Format::kFp8E4m3fnuz;
   const auto cdna3 = [](const Device& device) { return device.gfx.starts_with("gfx94"); };
   return !e4m3 || cdna3(*change.device) == cdna3(asked.device);

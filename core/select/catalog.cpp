@@ -7,11 +7,12 @@
 namespace attnrt {
 namespace {
 
-template <class T>
-PoolSpan append(std::vector<T>& pool, const std::vector<T>& values) {
-  const PoolSpan span{static_cast<uint32_t>(pool.size()), static_cast<uint32_t>(values.size())};
-  pool.insert(pool.end(), values.begin(), values.end());
-  return span;
+template <class Set>
+uint32_t index_of(std::vector<Set>& sets, const Set& set) {
+  const auto at = std::find(sets.begin(), sets.end(), set);
+  const auto index = static_cast<uint32_t>(at - sets.begin());
+  if (at == sets.end()) sets.push_back(set);
+  return index;
 }
 
 uint32_t sm_bits(const std::vector<int32_t>& sms) {
@@ -34,7 +35,7 @@ uint32_t gfx_bits(const std::vector<std::string>& targets) {
   return bits;
 }
 
-KernelRow compile(const KernelManifest& k, Catalog::Compiled& pools) {
+KernelRow compile(const KernelManifest& k, Catalog::Compiled& sets) {
   KernelRow row;
   row.features = k.features.bits();
   row.kv = static_cast<uint32_t>(k.kv.bits());
@@ -49,12 +50,9 @@ KernelRow compile(const KernelManifest& k, Catalog::Compiled& pools) {
   row.out = static_cast<uint8_t>(k.out.bits());
   row.cache = static_cast<uint8_t>(k.cache.bits());
   row.layout = static_cast<uint8_t>(k.layout.bits());
-  row.head_pairs = append(pools.pairs, k.head_dim.pairs);
-  row.head_ranges = append(pools.ranges, k.head_dim.ranges);
-  row.block_values = append(pools.values, k.block_size.values);
-  row.block_ranges = append(pools.ranges, k.block_size.ranges);
-  row.group_values = append(pools.values, k.group.values);
-  row.group_ranges = append(pools.ranges, k.group.ranges);
+  row.head_dim = index_of(sets.head_dims, k.head_dim);
+  row.block_size = index_of(sets.block_sizes, k.block_size);
+  row.group = index_of(sets.groups, k.group);
   return row;
 }
 

@@ -10,10 +10,11 @@
 namespace attnrt {
 namespace {
 
+// Bytes a token; formats whose bytes are not known come after all that are.
 int64_t format_distance(Format format, const Request& asked) {
+  if (!info(format).byte_layout_known) return (int64_t{1} << 48) + static_cast<int64_t>(format);
   Request other = asked;
   other.kv = format;
-  // Per token, without what a format rounds a page up to: of any block size the same.
   const double bytes = std::abs(kv_bytes_per_token(other) - kv_bytes_per_token(asked));
   return static_cast<int64_t>(bytes) * kFormatCount + static_cast<int64_t>(format);
 }
@@ -95,10 +96,9 @@ bool same_but_block_size(const Change& a, const Change& b) {
 
 std::vector<int32_t> near_block_sizes(const KernelRow& row, const Catalog::Compiled& compiled,
                                       int32_t asked) {
-  const int32_t* values = compiled.values.data() + row.block_values.first;
-  std::vector<int32_t> near(values, values + row.block_values.count);
-  for (uint32_t i = 0; i < row.block_ranges.count; ++i) {
-    const IntRange& range = compiled.ranges[row.block_ranges.first + i];
+  const IntSet& set = compiled.block_sizes[row.block_size];
+  std::vector<int32_t> near = set.values;
+  for (const IntRange& range : set.ranges) {
     const int64_t below = int64_t{asked} / range.multiple_of * range.multiple_of;
     for (int64_t step = -2; step <= 3; ++step) {
       const int64_t clamped =

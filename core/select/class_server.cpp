@@ -41,11 +41,9 @@ std::vector<int32_t> ClassServer::block_sizes() const {
   const Catalog::Compiled& compiled = matchers_[0].compiled();
   for (const auto& rows : open_) {
     for (const KernelRow* row : rows) {
-      const int32_t* values = compiled.values.data() + row->block_values.first;
-      sizes.insert(values, values + row->block_values.count);
-      for (uint32_t i = 0; i < row->block_ranges.count; ++i) {
-        add_range(sizes, compiled.ranges[row->block_ranges.first + i]);
-      }
+      const IntSet& set = compiled.block_sizes[row->block_size];
+      sizes.insert(set.values.begin(), set.values.end());
+      for (const IntRange& range : set.ranges) add_range(sizes, range);
     }
   }
   if (sizes.empty()) sizes.insert(16);

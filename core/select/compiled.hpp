@@ -14,12 +14,6 @@ constexpr uint32_t bit(Rule rule) {
 }
 inline constexpr int kRuleCount = 18;
 
-// A part of one of Compiled's pools.
-struct PoolSpan {
-  uint32_t first = 0;
-  uint32_t count = 0;
-};
-
 struct KernelRow {
   uint64_t features = 0;
   uint32_t kv = 0;   // bits of Format
@@ -36,7 +30,11 @@ struct KernelRow {
   uint8_t out = 0;     // bits of DType; 0: as q
   uint8_t cache = 0;   // bits of CacheKind
   uint8_t layout = 0;  // bits of Layout
-  PoolSpan head_pairs, head_ranges, block_values, block_ranges, group_values, group_ranges;
+  // Indices of Compiled's sets. Manifests repeat themselves, so there are few distinct ones, and a
+  // request is put to each set once instead of to each kernel.
+  uint32_t head_dim = 0;
+  uint32_t block_size = 0;
+  uint32_t group = 0;
 };
 
 struct PluginRow {
@@ -52,9 +50,9 @@ struct Catalog::Compiled {
   std::vector<CatalogEntry> entries;
   std::vector<PluginRow> plugins;
   std::vector<KernelRow> rows;  // catalog order
-  std::vector<HeadDim> pairs;
-  std::vector<int32_t> values;
-  std::vector<IntRange> ranges;
+  std::vector<HeadDimSet> head_dims;
+  std::vector<IntSet> block_sizes;
+  std::vector<IntSet> groups;
 
   const KernelManifest& kernel(const Candidate& c) const {
     return entries[c.plugin].manifest.kernels[c.kernel];

@@ -12,6 +12,15 @@ uint8_t bit8(E value) {
   return static_cast<uint8_t>(1u << static_cast<unsigned>(value));
 }
 
+// For each set whether it holds the value.
+template <class Set, class T>
+std::vector<uint8_t> listed(const std::vector<Set>& sets, const T& value) {
+  std::vector<uint8_t> holds;
+  holds.reserve(sets.size());
+  for (const Set& set : sets) holds.push_back(set.contains(value) ? 1 : 0);
+  return holds;
+}
+
 uint32_t policy_rank(const Policy& policy, const std::string& name) {
   const auto at = std::find(policy.prefer.begin(), policy.prefer.end(), name);
   return static_cast<uint32_t>(at - policy.prefer.begin());
@@ -43,8 +52,6 @@ Matcher::Matcher(const Request& request, const Catalog& catalog, const Policy& p
       uses_groups_(attends(request.op)),
       uses_out_(request.op != Op::kAppend),
       query_tokens_(request.op == Op::kDecode ? request.query_tokens : 0),
-      group_(request.kv_heads > 0 ? request.q_heads / request.kv_heads : 0),
-      head_dim_(request.head_dim),
       features_(request.features.bits()),
       device_(static_cast<uint8_t>(request.device.kind)),
       op_(bit8(request.op)),
@@ -64,6 +71,10 @@ Matcher::Matcher(const Request& request, const Catalog& catalog, const Policy& p
   for (size_t i = 0; i < targets.size(); ++i) {
     if (targets[i] == request.device.gfx) gfx_ = uint32_t{1} << i;
   }
+  const int32_t group = request.kv_heads > 0 ? request.q_heads / request.kv_heads : 0;
+  head_dim_listed_ = listed(compiled_.head_dims, request.head_dim);
+  block_size_listed_ = listed(compiled_.block_sizes, request.block_size);
+  group_listed_ = listed(compiled_.groups, group);
   const uint64_t cpu_features = cpu_feature_bits(request.device.cpu_features);
   plugin_failed_.reserve(compiled_.plugins.size());
   plugin_rank_.reserve(compiled_.plugins.size());
@@ -75,17 +86,9 @@ Matcher::Matcher(const Request& request, const Catalog& catalog, const Policy& p
   }
 }
 
-bool Matcher::listed(PoolSpan values, PoolSpan ranges, int32_t value) const {
-  const int32_t* v = compiled_.values.data() + values.first;
-  if (std::find(v, v + values.count, value) != v + values.count) return true;
-  const IntRange* r = compiled_.ranges.data() + ranges.first;
-  return std::any_of(r, r + ranges.count, [value](const IntRange& x) { return x.contains(value); });
-}
-
-bool Matcher::head_dim_listed(const KernelRow& row) const {
-  const HeadDim* p = compiled_.pairs.data() + row.head_pairs.first;
-  if (std::find(p, p + row.head_pairs.count, head_dim_) != p + row.head_pairs.count) return true;
-  return head_dim_.qk == head_dim_.v && listed({}, row.head_ranges, head_dim_.qk);
+bool Matcher::block_size_listed(const KernelRow& row, int32_t block_size) const {
+  if (block_size == cell_.block_size) return block_size_listed_[row.block_size] != 0;
+  return compiled_.block_sizes[row.block_size].contains(block_size);
 }
 
 uint32_t Matcher::failed_fixed(const KernelRow& row) const {
@@ -103,10 +106,8 @@ uint32_t Matcher::failed_fixed(const KernelRow& row) const {
   if ((row.q & q_) == 0) failed |= bit(Rule::kQ);
   if (uses_out_ && (row.out == 0 ? out_ != q_ : (row.out & out_) == 0)) failed |= bit(Rule::kOut);
   if (uses_cache_ && (row.cache & cache_bit_) == 0) failed |= bit(Rule::kCache);
-  if (!head_dim_listed(row)) failed |= bit(Rule::kHeadDim);
-  if (uses_groups_ && !listed(row.group_values, row.group_ranges, group_)) {
-    failed |= bit(Rule::kGroup);
-  }
+  if (head_dim_listed_[row.head_dim] == 0) failed |= bit(Rule::kHeadDim);
+  if (uses_groups_ && group_listed_[row.group] == 0) failed |= bit(Rule::kGroup);
   constexpr uint64_t kReserved = Features{Feature::kSparse}.bits();
   if ((features_ & ~row.features) != 0 || (features_ & kReserved) != 0) {
     failed |= bit(Rule::kFeatures);
@@ -119,9 +120,7 @@ uint32_t Matcher::failed_cell(const KernelRow& row, const Cell& cell) const {
   uint32_t failed = 0;
   const uint32_t format = uint32_t{1} << static_cast<unsigned>(cell.kv);
   if ((row.kv & formats_ & format) == 0) failed |= bit(Rule::kKv);
-  if (!listed(row.block_values, row.block_ranges, cell.block_size)) {
-    failed |= bit(Rule::kBlockSize);
-  }
+  if (!block_size_listed(row, cell.block_size)) failed |= bit(Rule::kBlockSize);
   if ((row.layout & bit8(cell.layout)) == 0) failed |= bit(Rule::kLayout);
   return failed;
 }

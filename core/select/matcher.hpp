@@ -44,8 +44,7 @@ class Matcher {
   const Catalog::Compiled& compiled() const { return compiled_; }
 
  private:
-  bool head_dim_listed(const KernelRow& row) const;
-  bool listed(PoolSpan values, PoolSpan ranges, int32_t value) const;
+  bool block_size_listed(const KernelRow& row, int32_t block_size) const;
 
   const Catalog::Compiled& compiled_;
   Cell cell_;
@@ -53,12 +52,13 @@ class Matcher {
   bool uses_groups_;      // prefill, decode, mixed
   bool uses_out_;         // all ops but append
   int32_t query_tokens_;  // 0: no rule
-  int32_t group_;
-  HeadDim head_dim_;
   uint32_t formats_ = 0;  // those that exist for this cache and head size
   uint64_t features_;
   uint8_t device_, op_, q_, out_, cache_bit_;
   uint32_t sm_ = 0, gfx_ = 0;
+  std::vector<uint8_t> head_dim_listed_;    // per set of Compiled
+  std::vector<uint8_t> block_size_listed_;  // for the request's own block size
+  std::vector<uint8_t> group_listed_;
   std::vector<uint32_t> plugin_failed_;  // needs, policy, plugin
   std::vector<uint32_t> plugin_rank_;    // the policy's
 };

@@ -50,26 +50,31 @@ inline float scale_of(const ScaleView& scale, int64_t head) {
   return scale.data[scale.count == 1 ? 0 : head];
 }
 
-// Which query token and head a row of an item is: heads of the group follow each other.
+// Which query token and head a row is: KV heads, in them tokens, in them the heads of the group.
 struct RowPlace {
   int64_t token;  // in the batch
   int32_t query;  // in the sequence
   int32_t head;
 };
-template <class Item>
-ATTNRT_INLINE RowPlace place_of(const AttendParams& p, const Item& item, int r) {
-  const int32_t query = item.q_begin + r / p.layer.group;
-  return {int64_t{p.batch.q_start[item.sequence]} + query, query,
-          item.kv_head * p.layer.group + r % p.layer.group};
+ATTNRT_INLINE RowPlace place_of(const AttendParams& p, const QueryRows& q, int r) {
+  const int32_t per_head = q.q_count * p.layer.group;
+  const int32_t kv_head = q.kv_head + r / per_head;
+  const int32_t query = q.q_begin + r % per_head / p.layer.group;
+  return {int64_t{p.batch.q_start[q.sequence]} + query, query,
+          kv_head * p.layer.group + r % p.layer.group};
+}
+
+ATTNRT_INLINE int rows_of(const AttendParams& p, const QueryRows& q) {
+  return q.kv_heads * q.q_count * p.layer.group;
 }
 
 // Widened, permuted rows of q; rows up to a multiple of kGemmRows are zeros.
 template <Format F>
-inline void load_queries(const AttendParams& p, const WorkItem& item, int rows, Buffers& b) {
+inline void load_queries(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
   for (int r = 0; r < rows; ++r) {
-    const RowPlace place = place_of(p, item, r);
-    const uint8_t* q = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
-    widen_row(p.q.dtype, q, p.layer.dim_qk, b.line);
+    const RowPlace place = place_of(p, q, r);
+    const uint8_t* from = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
+    widen_row(p.q.dtype, from, p.layer.dim_qk, b.line);
     permute_row<F>(b.line, p.layer.dim_qk, b.q + r * b.q_stride);
   }
   const int all = static_cast<int>(round_up(rows, kGemmRows));
@@ -85,100 +90,160 @@ inline void load_queries(const AttendParams& p, const WorkItem& item, int rows, 
   }
 }
 
-// Scores to weights for all rows of a tile. Returns whether a row gives a key no weight at all.
-template <Format F>
-inline bool weigh(const AttendParams& p, const WorkItem& item, int rows, int32_t begin,
-                  const ScoreRule& rule, const KeyRows& keys, Buffers& b) {
-  constexpr bool kRowScales = F == Format::kInt8;
+// One KV head's share of a tile: rows [first, first + rows) of the item's.
+struct HeadTile {
+  const AttendParams& p;
+  const QueryRows& q;
+  int32_t begin;  // the first key's position
+  int head;       // within the item
+  int first;
+  int rows;
+  HeadKeys k;
+  HeadKeys v;
+};
+
+// Scores to weights for all rows. Returns whether a row gives a key no weight at all.
+template <bool kRowScales>
+inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale, Buffers& b) {
+  const AttendParams& p = t.p;
+  const float scale =
+      p.layer.softmax_scale * scale_of(p.k_scale, t.q.kv_head + t.head) * value_scale;
+  const ScoreRule rule{scale, p.layer.softcap, p.alibi_slopes};
+  const int32_t q_len = p.batch.q_start[t.q.sequence + 1] - p.batch.q_start[t.q.sequence];
+  const int32_t first_position = p.batch.kv_len[t.q.sequence] - q_len;
+  const int n = t.k.n;
   bool hidden = false;
   RowMask mask{};
   int32_t masked_query = -1;
-  const int32_t first_position =
-      p.batch.kv_len[item.sequence] -
-      (p.batch.q_start[item.sequence + 1] - p.batch.q_start[item.sequence]);
-  for (int r = 0; r < rows; ++r) {
-    const RowPlace place = place_of(p, item, r);
+  for (int r = t.first; r < t.first + t.rows; ++r) {
+    const RowPlace place = place_of(p, t.q, r);
     float* s = b.scores + r * kTile;
     const float slope = rule.alibi == nullptr ? 0.0F : rule.alibi[place.head];
-    hidden |= finish_scores<kRowScales>(rule, slope, begin - (first_position + place.query), keys.n,
-                                        keys.k_scale, s);
+    hidden |= finish_scores<kRowScales>(rule, slope, t.begin - (first_position + place.query), n,
+                                        scales.k, s);
     if (place.query != masked_query) {
-      mask = row_mask(p, item.sequence, place.query);
+      mask = row_mask(p, t.q.sequence, place.query);
       masked_query = place.query;
     }
-    if (!all_visible(mask, begin, begin + keys.n)) {
-      hide_masked(mask, begin, keys.n, s);
+    if (!all_visible(mask, t.begin, t.begin + n)) {
+      hide_masked(mask, t.begin, n, s);
       hidden = true;
     }
-    weigh_row<kRowScales>(keys.n, keys.v_scale, s, b.state, r);
+    weigh_row<kRowScales>(n, scales.v, s, b.state, r);
   }
   return hidden;
 }
 
 template <Format F>
-inline void add_values_separately(const AttendParams& p, const WorkItem& item, int rows,
-                                  int32_t begin, const KeyRows& keys, Buffers& b) {
-  for (int r = 0; r < rows; ++r) {
-    const RowMask mask = row_mask(p, item.sequence, place_of(p, item, r).query);
-    accumulate_visible<F>(b.scores + r * kTile, keys, mask, begin, p.layer.dim_v, b.state.alpha[r],
-                          b.out + r * b.out_stride);
+inline void add_values_separately(const HeadTile& t, Buffers& b) {
+  for (int r = t.first; r < t.first + t.rows; ++r) {
+    const RowMask mask = row_mask(t.p, t.q.sequence, place_of(t.p, t.q, r).query);
+    accumulate_visible<F>(b.scores + r * kTile, t.v, mask, t.begin, t.p.layer.dim_v,
+                          b.state.alpha[r], b.out + r * b.out_stride);
   }
 }
 
 template <Format F>
-inline void score_tile(const AttendParams& p, int rows, const KeyRows& keys, const KeyRows* next,
-                       Buffers& b) {
-  const int dim = p.layer.dim_qk;
-  if (rows > kStreamLimit) {
-    pack_keys<F>(keys, dim, b.keys);
+inline void score_tile(const HeadTile& t, Prefetcher* next, Buffers& b) {
+  const int dim = t.p.layer.dim_qk;
+  if (t.rows > kStreamLimit) {
+    pack_keys<F>(t.k, dim, b.keys);
     multiply<false>(b.q, b.q_stride, b.keys, int64_t{padded(dim)} * kChunk, padded(dim),
-                    padded(keys.n), static_cast<int>(round_up(rows, kGemmRows)), b.state.alpha,
+                    padded(t.k.n), static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha,
                     b.scores, kTile);
     return;
   }
-  by_row_blocks(rows, [&]<int R>(int r) {
-    score_rows<F, R>(b.q + r * b.q_stride, b.q_stride, keys, dim, r == 0 ? next : nullptr,
-                     b.scores + r * kTile);
+  by_row_blocks(t.rows, [&]<int R>(int r) {
+    const int row = t.first + r;
+    score_rows<F, R>(b.q + row * b.q_stride, b.q_stride, t.k, dim, r == 0 ? next : nullptr,
+                     b.scores + row * kTile);
   });
 }
 
 template <Format F>
-inline void add_values(const AttendParams& p, int rows, const KeyRows& keys, const KeyRows* next,
-                       Buffers& b) {
-  const int dim = p.layer.dim_v;
-  if (rows > kStreamLimit) {
-    pack_values<F>(keys, dim, b.values);
-    multiply<true>(b.scores, kTile, b.values, int64_t{kTile} * kChunk, keys.n, padded(dim),
-                   static_cast<int>(round_up(rows, kGemmRows)), b.state.alpha, b.out, b.out_stride);
+inline void add_values(const HeadTile& t, Prefetcher* next, Buffers& b) {
+  const int dim = t.p.layer.dim_v;
+  if (t.rows > kStreamLimit) {
+    pack_values<F>(t.v, dim, b.values);
+    multiply<true>(b.scores, kTile, b.values, int64_t{kTile} * kChunk, t.v.n, padded(dim),
+                   static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha, b.out,
+                   b.out_stride);
     return;
   }
-  by_row_blocks(rows, [&]<int R>(int r) {
-    accumulate_rows<F, R>(b.scores + r * kTile, keys, dim, r == 0 ? next : nullptr,
-                          b.state.alpha + r, b.out + r * b.out_stride, b.out_stride);
+  by_row_blocks(t.rows, [&]<int R>(int r) {
+    const int row = t.first + r;
+    accumulate_rows<F, R>(b.scores + row * kTile, t.v, dim, r == 0 ? next : nullptr,
+                          b.state.alpha + row, b.out + row * b.out_stride, b.out_stride);
   });
 }
 
+// What to fetch ahead of a tile: its own V during the scores, the next one's K during the sums.
+struct Ahead {
+  Prefetcher v;
+  Prefetcher next_k;
+};
+
 template <Format F>
-inline void attend_tiles(const AttendParams& p, const WorkItem& item, int rows, Buffers& b) {
-  const ScoreRule rule{p.layer.softmax_scale * scale_of(p.k_scale, item.kv_head) * value_factor(F),
-                       p.layer.softcap, p.alibi_slopes};
+inline Ahead make_ahead(const AttendParams& p, const QueryRows& q, const KeyRows& keys,
+                        const KeyRows* next) {
+  const bool latent = p.layer.latent != 0;  // then V has come with K
+  return {
+      {keys.v, latent ? 0 : keys.n, q.kv_heads, p.v.head_stride, p.layer.dim_v * element_bytes(F)},
+      {next == nullptr ? keys.k : next->k, next == nullptr ? 0 : next->n, q.kv_heads,
+       p.k.head_stride, p.layer.dim_qk * element_bytes(F)}};
+}
+
+// All heads of an item over one tile. Items of several heads have few rows a head (division.cpp).
+template <Format F>
+inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin,
+                        const KeyRows& keys, const KeyRows* next, Buffers& b) {
+  constexpr bool kRowScales = F == Format::kInt8;
+  const int64_t v_stride = p.layer.latent != 0 ? p.k.head_stride : p.v.head_stride;
+  Ahead ahead = make_ahead<F>(p, q, keys, next);
+  const int rows = q.q_count * p.layer.group;
+  const auto tile_of = [&](int h) {
+    return HeadTile{p,
+                    q,
+                    begin,
+                    h,
+                    h * rows,
+                    rows,
+                    {keys.k, h * p.k.head_stride, keys.n},
+                    {keys.v, h * v_stride, keys.n}};
+  };
+  bool hidden[kMaxRows];
+  RowScales scales;
+  for (int h = 0; h < q.kv_heads; ++h) {
+    const HeadTile tile = tile_of(h);
+    if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
+    score_tile<F>(tile, &ahead.v, b);
+    hidden[h] = weigh<kRowScales>(tile, scales, value_factor(F), b);
+  }
+  for (int h = 0; h < q.kv_heads; ++h) {
+    const HeadTile tile = tile_of(h);
+    if (hidden[h] && has_special_values<F>(tile.v, p.layer.dim_v)) {
+      add_values_separately<F>(tile, b);
+    } else {
+      add_values<F>(tile, &ahead.next_k, b);
+    }
+  }
+}
+
+template <Format F>
+inline void attend_tiles(const AttendParams& p, const WorkItem& item, Buffers& b) {
   KeyRows tiles[2];
-  find_rows<F>(p, item, item.kv_begin, item.kv_end, tiles[0]);
+  find_rows(p, item.rows, item.kv_begin, item.kv_end, tiles[0]);
+  Prefetcher first(tiles[0].k, tiles[0].n, item.rows.kv_heads, p.k.head_stride,
+                   p.layer.dim_qk * element_bytes(F));
+  first.all();
   int current = 0;
   for (int32_t begin = item.kv_begin; begin < item.kv_end; begin += kTile) {
-    const KeyRows& keys = tiles[current];
     const KeyRows* next = nullptr;
     if (begin + kTile < item.kv_end) {
-      find_rows<F>(p, item, begin + kTile, item.kv_end, tiles[1 - current]);
+      find_rows(p, item.rows, begin + kTile, item.kv_end, tiles[1 - current]);
       next = &tiles[1 - current];
     }
-    score_tile<F>(p, rows, keys, next, b);
-    const bool hidden = weigh<F>(p, item, rows, begin, rule, keys, b);
-    if (hidden && has_special_values<F>(keys, p.layer.dim_v)) {
-      add_values_separately<F>(p, item, rows, begin, keys, b);
-    } else {
-      add_values<F>(p, rows, keys, next, b);
-    }
+    attend_tile<F>(p, item.rows, begin, tiles[current], next, b);
     current = 1 - current;
   }
 }

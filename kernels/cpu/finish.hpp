@@ -31,22 +31,27 @@ inline void write_row(const AttendParams& p, const RowPlace& place, int32_t kv_h
          sizeof(lse));
 }
 
-// A partial slot: m of all rows, l of all rows, then the permuted sums.
+// A partial result: m of all rows, l of all rows, then the permuted sums.
 inline void write_partial(const AttendParams& p, const WorkItem& item, int rows, const Buffers& b) {
-  float* slot = p.partials + int64_t{item.partial} * p.partial_stride;
+  float* slot = p.partials + item.partial;
   memcpy(slot, b.state.m, static_cast<size_t>(rows) * sizeof(float));
   memcpy(slot + rows, b.state.l, static_cast<size_t>(rows) * sizeof(float));
   memcpy(slot + 2 * rows, b.out, static_cast<size_t>(rows * b.out_stride) * sizeof(float));
 }
 
+ATTNRT_INLINE int32_t kv_head_of(const AttendParams& p, const RowPlace& place) {
+  return place.head / p.layer.group;
+}
+
 template <Format F>
 inline void attend_item(const AttendParams& p, const WorkItem& item, Buffers& b) {
-  const int rows = item.q_count * p.layer.group;
-  load_queries<F>(p, item, rows, b);
-  if (item.kv_begin < item.kv_end) attend_tiles<F>(p, item, rows, b);
-  if (item.partial >= 0) return write_partial(p, item, rows, b);
+  const int rows = rows_of(p, item.rows);
+  load_queries<F>(p, item.rows, rows, b);
+  if (item.kv_begin < item.kv_end) attend_tiles<F>(p, item, b);
+  if (item.unit >= 0) return write_partial(p, item, rows, b);
   for (int r = 0; r < rows; ++r) {
-    write_row<F>(p, place_of(p, item, r), item.kv_head, b.state.m[r], b.state.l[r],
+    const RowPlace place = place_of(p, item.rows, r);
+    write_row<F>(p, place, kv_head_of(p, place), b.state.m[r], b.state.l[r],
                  b.out + r * b.out_stride, b.line);
   }
 }
@@ -54,18 +59,18 @@ inline void attend_item(const AttendParams& p, const WorkItem& item, Buffers& b)
 // Row r of a split unit: sums of all parts, brought to the largest of their maxima.
 inline void combine_row(const AttendParams& p, const SplitUnit& unit, int rows, int r, Buffers& b,
                         float& m, float& l) {
-  const float* first = p.partials + int64_t{unit.first} * p.partial_stride;
+  const float* first = p.partials + unit.first;
   m = kMinusInfinity;
   l = 0.0F;
   for (int i = 0; i < unit.parts; ++i) {
-    const float part = first[i * p.partial_stride + r];
+    const float part = first[i * unit.part_floats + r];
     m = part > m ? part : m;
   }
   const float base = m == kMinusInfinity ? 0.0F : m;
   const int width = static_cast<int>(b.out_stride);
   memset(b.out, 0, static_cast<size_t>(width) * sizeof(float));
   for (int i = 0; i < unit.parts; ++i) {
-    const float* part = first + i * p.partial_stride;
+    const float* part = first + i * unit.part_floats;
     const float weight = exp1(part[r] - base);
     l += weight * part[rows + r];
     const float* sums = part + 2 * rows + int64_t{r} * width;
@@ -77,12 +82,13 @@ inline void combine_row(const AttendParams& p, const SplitUnit& unit, int rows, 
 
 template <Format F>
 inline void finish_unit(const AttendParams& p, const SplitUnit& unit, Buffers& b) {
-  const int rows = unit.q_count * p.layer.group;
+  const int rows = rows_of(p, unit.rows);
   for (int r = 0; r < rows; ++r) {
     float m;
     float l;
     combine_row(p, unit, rows, r, b, m, l);
-    write_row<F>(p, place_of(p, unit, r), unit.kv_head, m, l, b.out, b.line);
+    const RowPlace place = place_of(p, unit.rows, r);
+    write_row<F>(p, place, kv_head_of(p, place), m, l, b.out, b.line);
   }
 }
 

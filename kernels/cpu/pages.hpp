@@ -6,14 +6,19 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
 
-// Up to kTile keys. The arrays behind n are filled up to a multiple of 4 with the last row (kernels
-// read keys in fours) and, for scales, with 1.
+// Up to kTile keys of an item's first KV head; those of the others stand multiples of
+// the head stride behind. k is filled up to a multiple of 4 with the last row: kernels read keys in
+// fours.
 struct KeyRows {
   const uint8_t* k[kTile];
   const uint8_t* v[kTile];
-  alignas(64) float k_scale[kTile];
-  alignas(64) float v_scale[kTile];
   int n;
+};
+
+// Scales of one head's rows, 1 behind n.
+struct RowScales {
+  alignas(64) float k[kTile];
+  alignas(64) float v[kTile];
 };
 
 ATTNRT_INLINE float load_scale(const SideView& side, int64_t block, int64_t slot, int64_t head) {
@@ -25,11 +30,10 @@ ATTNRT_INLINE float load_scale(const SideView& side, int64_t block, int64_t slot
   return x;
 }
 
-template <Format F>
-inline void find_rows(const AttendParams& p, const WorkItem& item, int32_t begin, int32_t end,
+inline void find_rows(const AttendParams& p, const QueryRows& q, int32_t begin, int32_t end,
                       KeyRows& rows) {
-  const int64_t head = item.kv_head;
-  const int32_t* table = p.batch.block_table + int64_t{item.sequence} * p.batch.block_table_stride;
+  const int64_t head = q.kv_head;
+  const int32_t* table = p.batch.block_table + int64_t{q.sequence} * p.batch.block_table_stride;
   const int32_t size = p.layer.block_size;
   const bool latent = p.layer.latent != 0;
   rows.n = end - begin < kTile ? end - begin : kTile;
@@ -44,18 +48,62 @@ inline void find_rows(const AttendParams& p, const WorkItem& item, int32_t begin
     for (; slot < size && t < rows.n; ++slot, ++t) {
       rows.k[t] = k + slot * p.k.token_stride;
       rows.v[t] = v + slot * v_stride;
-      if constexpr (F == Format::kInt8) {
-        rows.k_scale[t] = load_scale(p.k, block, slot, head);
-        rows.v_scale[t] = load_scale(p.v, block, slot, head);
-      }
     }
     slot = 0;
   }
   for (; t < kTile && (t % 4 != 0); ++t) rows.k[t] = rows.k[rows.n - 1];
-  if constexpr (F == Format::kInt8) {
-    for (t = rows.n; t < kTile; ++t) rows.k_scale[t] = rows.v_scale[t] = 1.0F;
-  }
 }
+
+inline void find_scales(const AttendParams& p, int32_t sequence, int64_t head, int32_t begin, int n,
+                        RowScales& scales) {
+  const int32_t* table = p.batch.block_table + int64_t{sequence} * p.batch.block_table_stride;
+  const int32_t size = p.layer.block_size;
+  int32_t column = begin / size;
+  int32_t slot = begin % size;
+  for (int t = 0; t < n; ++t) {
+    const int64_t block = table[column];
+    scales.k[t] = load_scale(p.k, block, slot, head);
+    scales.v[t] = load_scale(p.v, block, slot, head);
+    if (++slot == size) {
+      slot = 0;
+      ++column;
+    }
+  }
+  for (int t = n; t < kTile; ++t) scales.k[t] = scales.v[t] = 1.0F;
+}
+
+// Asks for rows that are needed soon while others are worked on, a few at each step: a burst would
+// fill the core's miss buffers and stop it. Rows in the order of memory, heads within tokens, so
+// that the hardware's own prefetcher joins in.
+class Prefetcher {
+ public:
+  Prefetcher(const uint8_t* const* rows, int keys, int heads, int64_t head_stride, int bytes)
+      : rows_(rows), left_(keys * heads), heads_(heads), head_stride_(head_stride), bytes_(bytes) {}
+
+  void all() {
+    while (left_ > 0) step();
+  }
+
+  // As many steps as there are fours of (key, head) cover the tile.
+  inline __attribute__((always_inline)) void step() {
+    for (int i = 0; i < 4 && left_ > 0; ++i, --left_) {
+      const uint8_t* row = *rows_ + head_ * head_stride_;
+      for (int b = 0; b < bytes_; b += 64) __builtin_prefetch(row + b, 0, 1);
+      if (++head_ == heads_) {
+        head_ = 0;
+        ++rows_;
+      }
+    }
+  }
+
+ private:
+  const uint8_t* const* rows_;
+  int left_;
+  int heads_;
+  int head_ = 0;
+  int64_t head_stride_;
+  int bytes_;
+};
 
 }  // namespace
 }  // namespace attnrt::cpu::ATTNRT_CPU_ISA

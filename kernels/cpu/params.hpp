@@ -18,7 +18,7 @@ enum class MaskKind : int32_t { kCausal, kNonCausal, kCross, kTree, kPrefixLm };
 
 // Tokens of one step of the online softmax.
 inline constexpr int32_t kTile = 64;
-// Query rows (tokens x group) of one work item at the most.
+// Query rows (KV heads x tokens x group) of one work item at the most.
 inline constexpr int32_t kMaxRows = 128;
 // Rows of a thread's buffers are padded to this many floats (two vectors of the widest set).
 inline constexpr int32_t kRowPad = 32;
@@ -58,8 +58,9 @@ struct LayerParams {
   int32_t dim_qk;
   int32_t dim_v;
   int32_t block_size;
-  int32_t window;  // 0: none
-  int32_t latent;  // 1: V is the first dim_v values of K's row
+  int32_t window;          // 0: none
+  int32_t latent;          // 1: V is the first dim_v values of K's row
+  int32_t heads_together;  // 1: rows of all heads of a token are neighbours (nhd)
   float softmax_scale;
   float softcap;  // 0: none
 };
@@ -89,31 +90,33 @@ struct AttendParams {
   ScaleView v_scale;
   const float* sinks;
   const float* alibi_slopes;
-  float* partials;  // slots of partial_stride floats
-  int64_t partial_stride;
+  float* partials;
 };
 
-// One thread's share of work at a time: some query tokens of a sequence with all query heads of one
-// KV head, over a range of the context.
-struct WorkItem {
+// Some query tokens of a sequence with all query heads of some KV heads.
+struct QueryRows {
   int32_t sequence;
-  int32_t kv_head;
+  int32_t kv_head;  // the first
+  int32_t kv_heads;
   int32_t q_begin;  // within the sequence
   int32_t q_count;
-  int32_t kv_begin;
-  int32_t kv_end;
-  int32_t partial;  // slot for an unfinished result, or -1: this item finishes its rows alone
-  int32_t unit;     // which split unit it belongs to, if it does
 };
 
-// Items of the same rows: their partial results stand in slots [first, first + parts).
+// One thread's share of work at a time: query rows over a range of the context.
+struct WorkItem {
+  QueryRows rows;
+  int32_t kv_begin;
+  int32_t kv_end;
+  int32_t unit;     // which split unit it belongs to, or -1: this item finishes its rows alone
+  int64_t partial;  // where in partials its unfinished result goes, if it belongs to a unit
+};
+
+// Items of the same rows: their partial results stand one after the other, part_floats each.
 struct SplitUnit {
-  int32_t sequence;
-  int32_t kv_head;
-  int32_t q_begin;
-  int32_t q_count;
-  int32_t first;
+  QueryRows rows;
   int32_t parts;
+  int64_t first;
+  int64_t part_floats;
 };
 
 struct AppendParams {

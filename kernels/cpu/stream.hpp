@@ -7,14 +7,17 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
 
-ATTNRT_INLINE void prefetch_row(const uint8_t* row, int bytes) {
-  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, 2);
-}
+// The rows of K or V of a tile's keys as one KV head has them.
+struct HeadKeys {
+  const uint8_t* const* rows;
+  int64_t offset;  // of the head, in bytes
+  int n;
+};
 
 // Raw scores of R rows against 4 keys.
 template <Format F, int R>
-ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const* k, int dim,
-                          float* s) {
+ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const* k, int64_t offset,
+                          int dim, float* s) {
   constexpr int kBytes = element_bytes(F);
   Vf sums[R][4];
   for (int r = 0; r < R; ++r) {
@@ -25,7 +28,7 @@ ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const
     for (int j = 0; j < 4; ++j) {
       Vf a;
       Vf b;
-      load_pair<F>(k[j] + i * kBytes, a, b);
+      load_pair<F>(k[j] + offset + i * kBytes, a, b);
       for (int r = 0; r < R; ++r) {
         sums[r][j] = fma(a, load(q + r * q_stride + i), sums[r][j]);
         sums[r][j] = fma(b, load(q + r * q_stride + i + kW), sums[r][j]);
@@ -36,7 +39,7 @@ ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const
     for (int j = 0; j < 4; ++j) {
       Vf a;
       Vf b;
-      load_pair_tail<F>(k[j] + i * kBytes, dim - i, a, b);
+      load_pair_tail<F>(k[j] + offset + i * kBytes, dim - i, a, b);
       for (int r = 0; r < R; ++r) {
         sums[r][j] = fma(a, load(q + r * q_stride + i), sums[r][j]);
         sums[r][j] = fma(b, load(q + r * q_stride + i + kW), sums[r][j]);
@@ -48,24 +51,19 @@ ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const
   }
 }
 
-// next: rows of the following tile, fetched ahead; null: none.
 template <Format F, int R>
-inline void score_rows(const float* q, int64_t q_stride, const KeyRows& keys, int dim,
-                       const KeyRows* next, float* s) {
+inline void score_rows(const float* q, int64_t q_stride, const HeadKeys& keys, int dim,
+                       Prefetcher* next, float* s) {
   for (int t = 0; t < keys.n; t += 4) {
-    if (next != nullptr) {
-      for (int j = t; j < t + 4 && j < next->n; ++j) {
-        prefetch_row(next->k[j], dim * element_bytes(F));
-      }
-    }
-    score4<F, R>(q, q_stride, keys.k + t, dim, s + t);
+    if (next != nullptr) next->step();
+    score4<F, R>(q, q_stride, keys.rows + t, keys.offset, dim, s + t);
   }
 }
 
 // out[r] = alpha[r] * out[r] + sum over keys of weight * value, for C chunks from `first` on.
 template <Format F, int R, int C, bool kTail>
-inline void accumulate(const float* weights, const KeyRows& keys, int first, int dim,
-                       const float* alpha, float* out, int64_t out_stride) {
+inline void accumulate(const float* weights, const HeadKeys& keys, int first, int dim,
+                       Prefetcher* next, const float* alpha, float* out, int64_t out_stride) {
   constexpr int kBytes = element_bytes(F);
   Vf sums[R][2 * C];
   for (int r = 0; r < R; ++r) {
@@ -74,7 +72,8 @@ inline void accumulate(const float* weights, const KeyRows& keys, int first, int
     }
   }
   for (int t = 0; t < keys.n; ++t) {
-    const uint8_t* v = keys.v[t] + first * kBytes;
+    if (next != nullptr && t % 4 == 0) next->step();
+    const uint8_t* v = keys.rows[t] + keys.offset + first * kBytes;
     Vf x[2 * C];
     for (int c = 0; c < C; ++c) {
       if constexpr (kTail) {
@@ -93,20 +92,24 @@ inline void accumulate(const float* weights, const KeyRows& keys, int first, int
   }
 }
 
+// Fetches ahead on the first pass over the keys only.
 template <Format F, int R>
-inline void accumulate_rows(const float* weights, const KeyRows& keys, int dim, const KeyRows* next,
+inline void accumulate_rows(const float* weights, const HeadKeys& keys, int dim, Prefetcher* next,
                             const float* alpha, float* out, int64_t out_stride) {
-  if (next != nullptr) {
-    for (int t = 0; t < next->n; ++t) prefetch_row(next->v[t], dim * element_bytes(F));
-  }
+  constexpr int kWide = kStreamChunks * kChunk;
   int i = 0;
-  for (; i + kStreamChunks * kChunk <= dim; i += kStreamChunks * kChunk) {
-    accumulate<F, R, kStreamChunks, false>(weights, keys, i, dim, alpha, out, out_stride);
+  for (; i + kWide <= dim; i += kWide) {
+    accumulate<F, R, kStreamChunks, false>(weights, keys, i, dim, i == 0 ? next : nullptr, alpha,
+                                           out, out_stride);
   }
   for (; i + kChunk <= dim; i += kChunk) {
-    accumulate<F, R, 1, false>(weights, keys, i, dim, alpha, out, out_stride);
+    accumulate<F, R, 1, false>(weights, keys, i, dim, i == 0 ? next : nullptr, alpha, out,
+                               out_stride);
   }
-  if (i < dim) accumulate<F, R, 1, true>(weights, keys, i, dim, alpha, out, out_stride);
+  if (i < dim) {
+    accumulate<F, R, 1, true>(weights, keys, i, dim, i == 0 ? next : nullptr, alpha, out,
+                              out_stride);
+  }
 }
 
 // Calls body<R>(row) for blocks of kStreamRows, 2 and 1 rows.
@@ -122,13 +125,13 @@ ATTNRT_INLINE void by_row_blocks(int rows, Body body) {
 
 // Whether a value of the tile is NaN or infinite: such a value times a weight of 0 is not 0.
 template <Format F>
-inline bool has_special_values(const KeyRows& keys, int dim) {
+inline bool has_special_values(const HeadKeys& keys, int dim) {
   Vf all = zero();
   for (int t = 0; t < keys.n; ++t) {
     for (int i = 0; i < dim; i += kChunk) {
       Vf a;
       Vf b;
-      const uint8_t* p = keys.v[t] + i * element_bytes(F);
+      const uint8_t* p = keys.rows[t] + keys.offset + i * element_bytes(F);
       if (i + kChunk <= dim) {
         load_pair<F>(p, a, b);
       } else {
@@ -143,14 +146,14 @@ inline bool has_special_values(const KeyRows& keys, int dim) {
 // One row over the keys that have a weight for it and no others: slow, for tiles with special
 // values of which not every row sees all.
 template <Format F>
-inline void accumulate_visible(const float* weights, const KeyRows& keys, const RowMask& mask,
+inline void accumulate_visible(const float* weights, const HeadKeys& keys, const RowMask& mask,
                                int32_t begin, int dim, float alpha, float* out) {
   for (int i = 0; i < dim; i += kChunk) {
     Vf a = mul(load(out + i), splat(alpha));
     Vf b = mul(load(out + i + kW), splat(alpha));
     for (int t = 0; t < keys.n; ++t) {
       if (weights[t] == 0.0F || !visible(mask, begin + t)) continue;
-      const uint8_t* p = keys.v[t] + i * element_bytes(F);
+      const uint8_t* p = keys.rows[t] + keys.offset + i * element_bytes(F);
       Vf x;
       Vf y;
       if (i + kChunk <= dim) {

@@ -20,7 +20,7 @@ ATTNRT_INLINE void load_chunk(const uint8_t* row, int i, int dim, Vf& a, Vf& b) 
 
 // Keys to panels [key / kChunk][dim][kChunk]. Keys behind n, up to a full vector, become zeros.
 template <Format F>
-inline void pack_keys(const KeyRows& keys, int dim, float* panels) {
+inline void pack_keys(const HeadKeys& keys, int dim, float* panels) {
   alignas(64) float block[kW][kChunk];
   const int all = padded(dim);
   for (int t = 0; t < keys.n; t += kW) {
@@ -29,7 +29,7 @@ inline void pack_keys(const KeyRows& keys, int dim, float* panels) {
       for (int j = 0; j < kW; ++j) {
         Vf a = zero();
         Vf b = zero();
-        if (t + j < keys.n) load_chunk<F>(keys.k[t + j], i, dim, a, b);
+        if (t + j < keys.n) load_chunk<F>(keys.rows[t + j] + keys.offset, i, dim, a, b);
         store(block[j], a);
         store(block[j] + kW, b);
       }
@@ -39,14 +39,14 @@ inline void pack_keys(const KeyRows& keys, int dim, float* panels) {
   }
 }
 
-// Values to panels [dim / kChunk][key][kChunk]. Returns whether one is NaN or infinite.
+// Values to panels [dim / kChunk][key][kChunk].
 template <Format F>
-inline void pack_values(const KeyRows& keys, int dim, float* panels) {
+inline void pack_values(const HeadKeys& keys, int dim, float* panels) {
   for (int t = 0; t < keys.n; ++t) {
     for (int i = 0; i < dim; i += kChunk) {
       Vf a;
       Vf b;
-      load_chunk<F>(keys.v[t], i, dim, a, b);
+      load_chunk<F>(keys.rows[t] + keys.offset, i, dim, a, b);
       float* to = panels + int64_t{i} * kTile + t * kChunk;
       store(to, a);
       store(to + kW, b);

@@ -24,11 +24,11 @@ class AttendOp : public plugin::Op {
         layer_(layer),
         worker_bytes_(aligned(context.kernels->attend_scratch(layer.params) * 4)) {}
 
-  // scratch: a part for each thread, then the slots of partial results.
+  // scratch: a part for each thread, then the partial results.
   attnrt_workspace_sizes workspace(const attnrt_bounds& bounds) override {
-    const int64_t slots = max_slots(layer_.params, bounds, invariant());
-    const int64_t bytes = worker_bytes_ * context_.team.threads() +
-                          slots * slot_floats(max_item_rows(layer_.params, bounds)) * 4;
+    const int64_t floats =
+        max_partial_floats(layer_.params, bounds, layer_.has(ATTNRT_FEATURE_BATCH_INVARIANT));
+    const int64_t bytes = worker_bytes_ * context_.team.threads() + floats * 4;
     attnrt_workspace_sizes sizes = Op::workspace(bounds);
     sizes.scratch = {static_cast<uint64_t>(bytes), kAlignment};
     return sizes;
@@ -37,8 +37,8 @@ class AttendOp : public plugin::Op {
   std::unique_ptr<plugin::Schedule> schedule(const attnrt_batch& batch,
                                              const attnrt_workspace& workspace, void*) override {
     auto made = std::make_unique<BatchSchedule>(batch, layer_);
-    const int64_t needed = worker_bytes_ * context_.team.threads() +
-                           made->division().slots * slot_floats(made->rows()) * 4;
+    const int64_t needed =
+        worker_bytes_ * context_.team.threads() + made->division().partial_floats * 4;
     const auto given = static_cast<int64_t>(workspace.scratch_bytes);
     plugin::require(made->division().items.empty() || given >= needed, "scratch has ", given,
                     " bytes, this batch needs ", needed,
@@ -67,13 +67,6 @@ class AttendOp : public plugin::Op {
   }
 
  private:
-  [[nodiscard]] bool invariant() const { return layer_.has(ATTNRT_FEATURE_BATCH_INVARIANT); }
-
-  [[nodiscard]] int64_t slot_floats(int32_t rows) const {
-    const int64_t width = (layer_.params.dim_v + kRowPad - 1) / kRowPad * kRowPad;
-    return aligned(rows * (2 + width) * 4) / 4;
-  }
-
   void run_item(const BatchSchedule& schedule, const AttendParams& params, const WorkItem& item,
                 float* scratch) const {
     context_.kernels->attend(params, item, scratch);
@@ -103,7 +96,6 @@ class AttendOp : public plugin::Op {
     p.alibi_slopes = layer_.has(ATTNRT_FEATURE_ALIBI) ? a.alibi_slopes : nullptr;
     p.partials =
         reinterpret_cast<float*>(bytes_of(a.scratch) + worker_bytes_ * context_.team.threads());
-    p.partial_stride = slot_floats(schedule.rows());
     return p;
   }
 

@@ -1,10 +1,10 @@
 // How a batch's work is divided into items: a pure function of lengths.
 //
-// An item is some query tokens of a sequence with the query heads of one KV head, over a range of
-// the context. Ranges are split where one sequence would keep everybody waiting; the parts' results
-// are put together in their order. The division does not depend on the number of threads, so
-// results do not either. With `invariant` a sequence's division depends on nothing but the sequence
-// itself.
+// An item is some query tokens of a sequence with the query heads of one or more KV heads, over a
+// range of the context. Ranges are split where one sequence would keep everybody waiting; the
+// parts' results are put together in their order. The division does not depend on the number of
+// threads, so results do not either. With `invariant` a sequence's division depends on the sequence
+// alone.
 #pragma once
 
 #include <attnrt/plugin.h>
@@ -19,8 +19,8 @@ namespace attnrt::cpu {
 struct Division {
   std::vector<WorkItem> items;  // the most expensive first
   std::vector<SplitUnit> units;
-  int32_t slots = 0;  // of partial results
-  int64_t cost = 0;   // of all items, roughly in multiply-adds per 32 values of a head
+  int64_t partial_floats = 0;  // memory for partial results
+  int64_t cost = 0;            // of all items, roughly in multiply-adds per 64 values of a head
 };
 
 // What a sequence of a batch asks for.
@@ -34,8 +34,7 @@ Division divide(const LayerParams& layer, const std::vector<Lengths>& sequences,
 
 // Query tokens of an item, at the most.
 int32_t query_tile(const LayerParams& layer);
-// Upper bounds for all batches within `bounds`.
-int64_t max_slots(const LayerParams& layer, const attnrt_bounds& bounds, bool invariant);
-int32_t max_item_rows(const LayerParams& layer, const attnrt_bounds& bounds);
+// At least partial_floats of every batch within `bounds`; does not fall as bounds grow.
+int64_t max_partial_floats(const LayerParams& layer, const attnrt_bounds& bounds, bool invariant);
 
 }  // namespace attnrt::cpu

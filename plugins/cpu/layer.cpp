@@ -116,6 +116,7 @@ Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
   p.block_size = c.block_size;
   p.window = c.window;
   p.latent = c.cache_kind == ATTNRT_CACHE_LATENT ? 1 : 0;
+  p.heads_together = c.layout == ATTNRT_LAYOUT_NHD ? 1 : 0;
   p.softmax_scale = c.softmax_scale != 0.0F
                         ? c.softmax_scale
                         : static_cast<float>(1.0 / std::sqrt(double(c.head_dim_qk)));

@@ -1,7 +1,5 @@
 #include "schedule.hpp"
 
-#include <algorithm>
-
 namespace attnrt::cpu {
 namespace {
 
@@ -51,9 +49,6 @@ BatchSchedule::BatchSchedule(const attnrt_batch& b, const Layer& layer)
   check_batch(b, layer);
   const std::vector<Lengths> lengths = lengths_of(b, layer);
   division_ = divide(layer.params, lengths, layer.has(ATTNRT_FEATURE_BATCH_INVARIANT));
-  for (const WorkItem& item : division_.items) {
-    rows_ = std::max(rows_, item.q_count * layer.params.group);
-  }
   done_ = std::make_unique<std::atomic<int32_t>[]>(division_.units.size());
 }
 

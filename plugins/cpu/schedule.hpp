@@ -18,8 +18,6 @@ class BatchSchedule : public plugin::Schedule {
   [[nodiscard]] const Division& division() const { return division_; }
   [[nodiscard]] const BatchParams& batch() const { return batch_; }
   [[nodiscard]] int32_t tokens() const { return tokens_; }
-  // Rows of the largest item.
-  [[nodiscard]] int32_t rows() const { return rows_; }
 
   // Parts of a unit that are done; whoever brings it to the unit's number finishes the unit and
   // sets it to 0 again. By unit.
@@ -28,7 +26,6 @@ class BatchSchedule : public plugin::Schedule {
  private:
   BatchParams batch_;
   int32_t tokens_;
-  int32_t rows_ = 0;
   Division division_;
   std::unique_ptr<std::atomic<int32_t>[]> done_;
 };

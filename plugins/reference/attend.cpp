@@ -92,10 +92,9 @@ class TileWork {
         }
         std::fill_n(acc_row(i, g), layer_.c.head_dim_v, 0.0);
         m_.soft[row(i, g)] = {-kInfinity, 0.0};
-        // A sink is a score without a value.
+        // A sink is a score without a value; one of -inf weighs nothing beside any key.
         if (layer_.has(ATTNRT_FEATURE_SINKS)) {
-          const double sink = call_.args.sinks[q_head(g)];
-          m_.soft[row(i, g)] = {sink, sink == -kInfinity ? 0.0 : 1.0};
+          m_.soft[row(i, g)] = {call_.args.sinks[q_head(g)], 1.0};
         }
       }
     }

@@ -32,6 +32,7 @@ TEST(CliRun, ReportsErrorsSpeedAndBytesOfEveryGroup) {
   EXPECT_EQ(run["tokens"], 20 + 5 + 2 * 3);
   EXPECT_EQ(run["verified"], true);
   EXPECT_TRUE(run["error_against_model"].is_null()) << "there is no model";
+  EXPECT_TRUE(run["error_against_exact"].is_object());
   EXPECT_EQ(run["kv_bytes_per_token"], 2 * 2 * 2 * (64 + 4));
   ASSERT_EQ(run["groups"].size(), 2u);
   for (const Json& group : run["groups"]) {

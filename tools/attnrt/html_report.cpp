@@ -39,15 +39,12 @@ std::string html_report(const std::vector<RunReport>& reports) {
     }
   }
   const std::string data = data_note(reports);
-  const Header result_header(kReportHeader), latency_header(kLatencyHeader);
+  const Header result_header(report_header(reports)), latency_header(kLatencyHeader);
   return html_page(
       "attnrt run",
       (data.empty() ? "" : paragraph("bad", data)) +
           html_table(result_header.titles, results, result_header.numeric) +
-          paragraph("note",
-                    "ERR MODEL: relative RMS error of the attention output against the model's "
-                    "own; ERR ORACLE: against the oracle over the same cache.") +
-          "<h2>Step latencies, all layers</h2>\n" +
+          paragraph("note", error_note(reports)) + "<h2>Step latencies, all layers</h2>\n" +
           html_table(latency_header.titles, latencies, latency_header.numeric) + notes);
 }
 

@@ -8,6 +8,11 @@
 namespace attnrt::command {
 namespace {
 
+bool any_synthetic(const std::vector<RunReport>& reports) {
+  return std::any_of(reports.begin(), reports.end(),
+                     [](const RunReport& report) { return report.synthetic; });
+}
+
 std::string error_text(const std::optional<ErrorMeasure>& error) {
   if (!error) return "-";
   char text[32];
@@ -84,6 +89,20 @@ std::vector<std::string> whole_row(const RunReport& report) {
 
 }  // namespace
 
+std::vector<std::string> report_header(const std::vector<RunReport>& reports) {
+  return {"RUN",         "LAYERS",         ">#",
+          "BACKEND",     "KV FORMAT",      any_synthetic(reports) ? ">ERR EXACT" : ">ERR MODEL",
+          ">ERR ORACLE", ">PREFILL tok/s", ">DECODE tok/s",
+          ">KV GB/s",    ">KV B/token"};
+}
+
+std::string error_note(const std::vector<RunReport>& reports) {
+  return std::string("Errors are relative, RMS, of the attention output: ") +
+         (any_synthetic(reports) ? "EXACT against attention over unrounded keys and values"
+                                 : "MODEL against what the model itself computed") +
+         ", ORACLE against the oracle over the same cache.";
+}
+
 std::vector<std::vector<std::string>> report_rows(const RunReport& report) {
   std::vector<std::vector<std::string>> rows;
   if (report.groups.size() != 1) rows.push_back(whole_row(report));
@@ -124,11 +143,8 @@ std::vector<std::string> report_notes(const RunReport& report) {
 }
 
 std::string data_note(const std::vector<RunReport>& reports) {
-  const bool synthetic =
-      std::any_of(reports.begin(), reports.end(), [](const RunReport& r) { return r.synthetic; });
-  return synthetic ? "synthetic data: seeded random numbers in the models' shapes, no model's own "
-                     "output; ERR MODEL is\nagainst the oracle over an f32 cache, on the sample"
-                   : "";
+  return any_synthetic(reports) ? "synthetic data: seeded random numbers in the models' shapes"
+                                : "";
 }
 
 }  // namespace attnrt::command

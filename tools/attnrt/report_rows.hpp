@@ -8,11 +8,11 @@
 
 namespace attnrt::command {
 
-// Titles of columns; those that begin with '>' hold numbers.
-inline const std::vector<std::string> kReportHeader{
-    "RUN",           "LAYERS",     ">#",          "BACKEND",
-    "KV FORMAT",     ">ERR MODEL", ">ERR ORACLE", ">PREFILL tok/s",
-    ">DECODE tok/s", ">KV GB/s",   ">KV B/token"};
+// Titles of columns; those that begin with '>' hold numbers. The error of recorded data is that
+// against the model's own output, of synthetic data that against exact attention.
+std::vector<std::string> report_header(const std::vector<RunReport>& reports);
+// What the two errors are, in a sentence.
+std::string error_note(const std::vector<RunReport>& reports);
 // One row a layer group; of runs with several groups, a row for the whole first.
 std::vector<std::vector<std::string>> report_rows(const RunReport& report);
 

@@ -21,7 +21,7 @@ std::string plugins_text(const std::vector<RunReport>& reports) {
 
 std::string reports_text(const std::vector<RunReport>& reports) {
   if (reports.empty()) return "";
-  TextTable results(kReportHeader);
+  TextTable results(report_header(reports));
   TextTable latencies(kLatencyHeader);
   std::string notes;
   for (const RunReport& report : reports) {
@@ -30,10 +30,9 @@ std::string reports_text(const std::vector<RunReport>& reports) {
     for (const std::string& note : report_notes(report)) notes += report.name + ": " + note + "\n";
   }
   const std::string data = data_note(reports);
-  return (data.empty() ? "" : data + "\n\n") + results.to_string() +
-         "\nERR MODEL: relative RMS error of the attention output against the model's own; "
-         "ERR ORACLE: against the oracle\nover the same cache. Step latencies, all layers:\n\n" +
-         latencies.to_string() + (notes.empty() ? "" : "\n" + notes) + "\n" + plugins_text(reports);
+  return (data.empty() ? "" : data + "\n\n") + results.to_string() + "\n" + error_note(reports) +
+         "\nStep latencies, all layers:\n\n" + latencies.to_string() +
+         (notes.empty() ? "" : "\n" + notes) + "\n" + plugins_text(reports);
 }
 
 }  // namespace attnrt::command

@@ -78,16 +78,19 @@ struct IntRange {
   int32_t min = 1;
   int32_t max = 1;
   bool contains(int32_t v) const { return v >= min && v <= max && v % multiple_of == 0; }
+  friend bool operator==(const IntRange&, const IntRange&) = default;
 };
 struct IntSet {
   std::vector<int32_t> values;
   std::vector<IntRange> ranges;
   bool contains(int32_t v) const;
+  friend bool operator==(const IntSet&, const IntSet&) = default;
 };
 struct HeadDimSet {
   std::vector<HeadDim> pairs;
   std::vector<IntRange> ranges;  // N stands for [N, N]
   bool contains(HeadDim d) const;
+  friend bool operator==(const HeadDimSet&, const HeadDimSet&) = default;
 };
 std::string to_string(const IntSet& set);
 std::string to_string(const HeadDimSet& set);

@@ -135,6 +135,20 @@ TEST(MinusInfinity, AsASinkIsNoSink) {
   EXPECT_EQ(run(driver, c, {}).lse, run(driver, plain, {}).lse);
 }
 
+TEST(MinusInfinity, AsAScoreWeighsNothingEvenInFront) {
+  PluginDriver driver(kReferencePlugin);
+  RecordedCase c = recorded_case("causal");
+  c.lengths = {{1, 3}};
+  c.q.assign(4 * 16, 1.0F);
+  c.k.assign(3 * 2 * 16, 0.0F);
+  c.v_rows.assign(3 * 2 * 16, 2.0F);
+  for (size_t head = 0; head < 2; ++head) {
+    c.k[head * 16] = -std::numeric_limits<float>::infinity();  // of the first key
+    c.v_rows[head * 16] = std::nanf("");
+  }
+  for (const double x : run(driver, c, {}).out) EXPECT_EQ(x, 2.0);
+}
+
 TEST(Scores, FarBeyondTheRangeOfExpStayFinite) {
   PluginDriver driver(kReferencePlugin);
   RecordedCase c = recorded_case("causal");
