@@ -309,7 +309,8 @@ def record_rows(rng):
 
 def main():
     rng = np.random.default_rng(20260101)
-    about = {"made_by": "tests/data/codec/make_fixtures.py"}
+    about = {"made_by": "tests/data/codec/make_fixtures.py, numpy " + np.__version__ +
+             ", ml_dtypes " + ml_dtypes.__version__}
     tensor_file.write(HERE / "elements.safetensors", record_elements(rng), about)
     tensor_file.write(HERE / "rows.safetensors", record_rows(rng), about)
 

@@ -98,11 +98,11 @@ const std::vector<RecordedCase>& recorded_cases() {
   return cases;
 }
 
-const RecordedCase& recorded_case(const std::string& name) {
+const RecordedCase& recorded_case(std::string_view name) {
   for (const RecordedCase& c : recorded_cases()) {
     if (c.name == name) return c;
   }
-  throw std::invalid_argument("no recorded case " + name);
+  throw std::invalid_argument("no recorded case " + std::string(name));
 }
 
 attnrt_layer_class layer_of(const RecordedCase& c, const Variant& variant, int32_t op) {

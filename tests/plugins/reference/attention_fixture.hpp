@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/dense_tensor.hpp"
@@ -35,7 +36,7 @@ struct RecordedCase {
 
 // Reads attention.safetensors once.
 const std::vector<RecordedCase>& recorded_cases();
-const RecordedCase& recorded_case(const std::string& name);
+const RecordedCase& recorded_case(std::string_view name);
 
 // How a case is laid out and called; nothing of it may change a result.
 struct Variant {

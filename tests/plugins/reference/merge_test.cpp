@@ -42,7 +42,7 @@ attnrt_layer_class merge_class(int32_t heads, int32_t width) {
 
 TEST(Merge, AgreesWithTheRecordedResult) {
   const TensorFile file(ATTNRT_SOURCE_DIR "/tests/data/attention/merge.safetensors");
-  const auto& shape = file.shape("part_out");
+  const std::vector<int64_t> shape = file.shape("part_out");
   const TensorShape whole{shape[1], shape[2], shape[3]};
   const TensorShape rows{shape[1], shape[2], 0};
   const auto part_out = file.get<float>("part_out");
