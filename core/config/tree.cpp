@@ -1,9 +1,11 @@
 #include "config/tree.hpp"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <optional>
+#include <sstream>
 
 #include "format/nearest.hpp"
 
@@ -16,6 +18,34 @@ constexpr int64_t kMaxNodes = 500'000;
 
 Position position(const YAML::Mark& mark) {
   return {mark.line + 1, mark.column + 1};
+}
+
+// Looks at nothing but where documents begin.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  std::optional<Position> last;
+  void OnDocumentStart(const YAML::Mark& mark) override { last = position(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// Where a second document begins, or whatever stands behind the first. YAML::LoadAll would do, but
+// it never ends at a bracket that closes nothing: to it that is one more document, for ever.
+std::optional<Position> second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts starts;
+  if (!parser.HandleNextDocument(starts) || !parser.HandleNextDocument(starts)) return std::nullopt;
+  return starts.last;
 }
 
 class Converter {
@@ -63,7 +93,8 @@ class Converter {
     for (const Tree::Field& field : tree.fields) {
       if (field.key != key.Scalar()) continue;
       fail(at, "each key once",
-           in_quotes(key.Scalar()) + " again, first written at line " + std::to_string(field.at.line),
+           in_quotes(key.Scalar()) + " again, first written at line " +
+               std::to_string(field.at.line),
            "delete one of the two");
       return;
     }
@@ -111,14 +142,14 @@ std::string locate(std::string_view origin, Position at) {
 
 Result<Tree> parse_tree(std::string_view text, std::string_view origin) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      return Error{ErrorCode::kInvalid, locate(origin, position(documents[1].Mark())),
-                   "one document", "a second one", "several runs are written as a list: runs: […]"};
+    const std::string copy(text);
+    if (const std::optional<Position> second = second_document(copy)) {
+      return Error{ErrorCode::kInvalid, locate(origin, *second), "one document",
+                   "a second one, or something behind the first",
+                   "several runs are written as a list: runs: […]"};
     }
-    if (documents.empty()) return Tree{};
     Converter converter(origin);
-    Tree tree = converter.convert(documents.front(), 0);
+    Tree tree = converter.convert(YAML::Load(copy), 0);
     if (converter.error) return *converter.error;
     return tree;
   } catch (const YAML::Exception& e) {

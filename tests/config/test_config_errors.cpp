@@ -34,7 +34,9 @@ const Bad kSyntax[] = {
      "run.yaml:3:3: expected each key once"},
     {"key_is_a_list", "[a]: 1\n", "run.yaml:1:1: expected a key that is a plain word"},
     {"two_documents", "device: cpu\n---\ndevice: cpu\n",
-     "expected one document, found a second one"},
+     "run.yaml:2:1: expected one document, found a second one"},
+    {"stray_bracket", "device: cpu\n]\n", "run.yaml:"},
+    {"bracket_alone", "]", "run.yaml:1:1: expected"},
     {"endless_alias", "a: &a [*a]\n", "run.yaml:"},
     {"laughs",
      "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"

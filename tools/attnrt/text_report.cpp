@@ -22,17 +22,14 @@ std::string plugins_text(const std::vector<RunReport>& reports) {
 std::string reports_text(const std::vector<RunReport>& reports) {
   if (reports.empty()) return "";
   TextTable results(report_header(reports));
-  TextTable latencies(kLatencyHeader);
   std::string notes;
   for (const RunReport& report : reports) {
     for (auto& row : report_rows(report)) results.add(std::move(row));
-    for (auto& row : latency_rows(report)) latencies.add(std::move(row));
     for (const std::string& note : report_notes(report)) notes += report.name + ": " + note + "\n";
   }
   const std::string data = data_note(reports);
   return (data.empty() ? "" : data + "\n\n") + results.to_string() + "\n" + error_note(reports) +
-         "\nStep latencies, all layers:\n\n" + latencies.to_string() +
-         (notes.empty() ? "" : "\n" + notes) + "\n" + plugins_text(reports);
+         "\n" + (notes.empty() ? "" : "\n" + notes) + "\n" + plugins_text(reports);
 }
 
 }  // namespace attnrt::command
