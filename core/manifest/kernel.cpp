@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "format/nearest.hpp"
@@ -143,30 +144,43 @@ void check_keys(YamlReader& reader, const YAML::Node& node, const KernelManifest
   }
 }
 
-// True if the key is one of this version's.
-bool read_key(YamlReader& r, KernelManifest& k, const YamlReader::Entry& e) {
-  const std::string& key = e.key;
-  if (key == "name") return k.name = read_name(r, e.value, "a kernel's name"), true;
-  if (key == "device") return k.device = read_device(r, e.value), true;
-  if (key == "sm") return k.sm = read_sms(r, e.value), true;
-  if (key == "gfx") return k.gfx = read_gfx(r, e.value), true;
-  if (key == "op") return k.ops = read_enum_set(r, e.value, key, parse_op), true;
-  if (key == "query_tokens") {
-    return k.max_query_tokens = read_query_tokens(r, e.value, k.unknown_keys), true;
-  }
-  if (key == "q") return k.q = read_enum_set(r, e.value, key, parse_canonical_dtype), true;
-  if (key == "out") return k.out = read_enum_set(r, e.value, key, parse_canonical_dtype), true;
-  if (key == "kv") return k.kv = read_enum_set(r, e.value, key, parse_format), true;
-  if (key == "cache") return k.cache = read_enum_set(r, e.value, key, parse_cache_kind), true;
-  if (key == "head_dim") return k.head_dim = read_head_dims(r, e.value, k.unknown_keys), true;
-  if (key == "block_size") {
-    return k.block_size = read_int_set(r, e.value, key, k.unknown_keys), true;
-  }
-  if (key == "layout") return k.layout = read_enum_set(r, e.value, key, parse_layout), true;
-  if (key == "group") return k.group = read_int_set(r, e.value, key, k.unknown_keys), true;
-  if (key == "features") return k.features = read_enum_set(r, e.value, key, parse_feature, 0), true;
-  if (key == "score") return k.score = r.integer(e.value, key, -1000000, 1000000), true;
-  return false;
+using ReadKey = void (*)(YamlReader& r, KernelManifest& k, const YAML::Node& value);
+
+// The keys of this version.
+const std::map<std::string, ReadKey, std::less<>>& kernel_keys() {
+  static const std::map<std::string, ReadKey, std::less<>> keys{
+      {"name", [](auto& r, auto& k, auto& v) { k.name = read_name(r, v, "a kernel's name"); }},
+      {"device", [](auto& r, auto& k, auto& v) { k.device = read_device(r, v); }},
+      {"sm", [](auto& r, auto& k, auto& v) { k.sm = read_sms(r, v); }},
+      {"gfx", [](auto& r, auto& k, auto& v) { k.gfx = read_gfx(r, v); }},
+      {"op", [](auto& r, auto& k, auto& v) { k.ops = read_enum_set(r, v, "op", parse_op); }},
+      {"query_tokens",
+       [](auto& r, auto& k, auto& v) {
+         k.max_query_tokens = read_query_tokens(r, v, k.unknown_keys);
+       }},
+      {"q",
+       [](auto& r, auto& k, auto& v) { k.q = read_enum_set(r, v, "q", parse_canonical_dtype); }},
+      {"out", [](auto& r, auto& k,
+                 auto& v) { k.out = read_enum_set(r, v, "out", parse_canonical_dtype); }},
+      {"kv", [](auto& r, auto& k, auto& v) { k.kv = read_enum_set(r, v, "kv", parse_format); }},
+      {"cache",
+       [](auto& r, auto& k, auto& v) { k.cache = read_enum_set(r, v, "cache", parse_cache_kind); }},
+      {"head_dim",
+       [](auto& r, auto& k, auto& v) { k.head_dim = read_head_dims(r, v, k.unknown_keys); }},
+      {"block_size",
+       [](auto& r, auto& k, auto& v) {
+         k.block_size = read_int_set(r, v, "block_size", k.unknown_keys);
+       }},
+      {"layout",
+       [](auto& r, auto& k, auto& v) { k.layout = read_enum_set(r, v, "layout", parse_layout); }},
+      {"group",
+       [](auto& r, auto& k, auto& v) { k.group = read_int_set(r, v, "group", k.unknown_keys); }},
+      {"features", [](auto& r, auto& k,
+                      auto& v) { k.features = read_enum_set(r, v, "features", parse_feature, 0); }},
+      {"score",
+       [](auto& r, auto& k, auto& v) { k.score = r.integer(v, "score", -1000000, 1000000); }},
+  };
+  return keys;
 }
 
 }  // namespace
@@ -193,7 +207,10 @@ KernelManifest read_kernel(YamlReader& reader, const YAML::Node& node) {
   for (const YamlReader::Entry& entry : reader.map(node, "a kernel")) {
     if (entry.key.starts_with("x-")) continue;
     seen.insert(entry.key);
-    if (!read_key(reader, kernel, entry)) {
+    const auto known = kernel_keys().find(entry.key);
+    if (known != kernel_keys().end()) {
+      known->second(reader, kernel, entry.value);
+    } else {
       kernel.unknown_keys.push_back(entry.key);
       reader.warn(entry.key_node, "unknown key " + in_quotes(entry.key) +
                                       " may be a restriction: the kernel is refused");

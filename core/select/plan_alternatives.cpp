@@ -162,6 +162,16 @@ class Search {
   std::map<std::tuple<int32_t, std::string, bool, uint64_t>, ClassServer> servers_;
 };
 
+// A larger form of what was found, or one block size too many.
+bool adds_nothing(const Change& change, const std::vector<PlanAlternative>& found) {
+  size_t of_this_kind = 0;
+  for (const PlanAlternative& f : found) {
+    if (is_part_of(f.change, change)) return true;
+    if (change.block_size && same_but_block_size(f.change, change)) ++of_this_kind;
+  }
+  return of_this_kind >= kMaxBlockSizes;
+}
+
 }  // namespace
 
 std::optional<LayerClass> respelled(const LayerClass& c, const Spelling& spelling,
@@ -187,26 +197,17 @@ std::vector<PlanAlternative> plan_alternatives(const std::vector<LayerClass>& cl
   const Values values = possible_values(asked, options, catalog);
   Search search(classes, refused, model, device, options, catalog);
   std::vector<PlanAlternative> found;
-  std::vector<Change> smaller{Change{}};
-  // Three keys at once only where nothing less helps.
-  for (int keys = 1; keys <= 3 && found.size() < kMaxAlternatives; ++keys) {
+  std::vector<Change> changes{Change{}};
+  for (int keys = 1; keys <= 3; ++keys) {
+    // Three keys at once only where nothing less helps.
     if (keys == 3 && !found.empty()) break;
-    std::vector<Change> changes = next_size(smaller, values);
-    smaller = changes;
+    changes = next_size(changes, values);
     std::stable_sort(changes.begin(), changes.end(), [&](const Change& a, const Change& b) {
       return order(a, asked) < order(b, asked);
     });
     for (const Change& change : changes) {
-      if (found.size() == kMaxAlternatives) break;
-      const auto larger = [&](const PlanAlternative& f) { return is_part_of(f.change, change); };
-      const auto same_kind = [&](const PlanAlternative& f) {
-        return change.block_size && same_but_block_size(f.change, change);
-      };
-      if (std::any_of(found.begin(), found.end(), larger)) continue;
-      if (static_cast<size_t>(std::count_if(found.begin(), found.end(), same_kind)) >=
-          kMaxBlockSizes) {
-        continue;
-      }
+      if (found.size() == kMaxAlternatives) return found;
+      if (adds_nothing(change, found)) continue;
       const std::optional<Cell> cell = search.works(change);
       if (!cell) continue;
       const Device& where = change.device ? *change.device : device;
