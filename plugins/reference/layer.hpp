@@ -2,6 +2,7 @@
 #pragma once
 
 #include <attnrt/plugin/error.hpp>
+#include <bit>
 #include <cmath>
 
 #include "cache_rows.hpp"
@@ -23,11 +24,25 @@ inline void check_head_dim(int32_t n, const RowFormat& format, const char* name)
                   ", which rows of ", std::string(format.name), " cannot have");
 }
 
+// What plugin.h demands of the features of prefill, decode and mixed.
+inline void check_features(const attnrt_layer_class& c) {
+  constexpr uint64_t kMasks = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL |
+                              ATTNRT_FEATURE_CROSS | ATTNRT_FEATURE_TREE_MASK |
+                              ATTNRT_FEATURE_PREFIX_LM;
+  const int masks = std::popcount(c.features & kMasks);
+  plugin::require(masks == 1, "features names ", masks, " masks, expected exactly one");
+  const bool window = (c.features & ATTNRT_FEATURE_WINDOW) != 0;
+  plugin::require(!window || c.window >= 1, "window is ", c.window, ", expected at least 1");
+  const bool softcap = (c.features & ATTNRT_FEATURE_SOFTCAP) != 0;
+  plugin::require(!softcap || c.softcap > 0.0F, "softcap is ", c.softcap, ", expected more than 0");
+}
+
 inline Layer make_layer(const attnrt_layer_class& c) {
   using plugin::require;
   Layer layer{c, nullptr, 0.0};
   layer.c.cache_format = nullptr;  // the caller's string is valid during prepare only
   if (c.op == ATTNRT_OP_MERGE) return layer;
+  if (c.op != ATTNRT_OP_APPEND) check_features(c);
 
   layer.format = find_format(c.cache_format);
   if (layer.format == nullptr) {

@@ -67,6 +67,17 @@ TEST_F(Prepare, RefusesBlocksThatTheFormatHasNot) {
   refuse(ATTNRT_INVALID_ARGUMENT, "block_size is 6");
 }
 
+TEST_F(Prepare, WantsExactlyOneMaskAndTheParametersOfItsFeatures) {
+  layer_.features = ATTNRT_FEATURE_LSE;
+  refuse(ATTNRT_INVALID_ARGUMENT, "0 masks, expected exactly one");
+  layer_.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_CROSS;
+  refuse(ATTNRT_INVALID_ARGUMENT, "2 masks");
+  layer_.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_WINDOW;
+  refuse(ATTNRT_INVALID_ARGUMENT, "window is 0");
+  layer_.features = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_SOFTCAP;
+  refuse(ATTNRT_INVALID_ARGUMENT, "softcap is 0");
+}
+
 TEST_F(Prepare, RefusesUnknownEnumerationValues) {
   layer_.op = 9;
   refuse(ATTNRT_UNSUPPORTED, "op is 9");
