@@ -1,0 +1,179 @@
+// attend and append of the cpu plugin against the oracle, on every instruction set.
+#include <gtest/gtest.h>
+
+#include "tests/plugins/cpu/cpu_fixture.hpp"
+
+namespace attnrt::testing {
+namespace {
+
+constexpr uint64_t kCausalLse = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
+const char* const kFormats[] = {"f32",      "f16",      "bf16",
+                                "fp8_e4m3", "fp8_e5m2", "int8_per_token_head"};
+
+TEST(Attend, EveryFormatAndQueryType) {
+  for (const char* format : kFormats) {
+    for (const int32_t q : {ATTNRT_DTYPE_F32, ATTNRT_DTYPE_F16, ATTNRT_DTYPE_BF16}) {
+      CpuCase c;
+      c.format = format;
+      c.q_dtype = q;
+      c.out_dtype = q;
+      c.lengths = {{1, 70}, {40, 75}, {3, 3}};
+      expect_all_close(c);
+    }
+  }
+}
+
+TEST(Attend, HeadSizesWithAndWithoutTails) {
+  for (const char* format : kFormats) {
+    for (const int32_t dim : {32, 40, 56, 72, 80, 96, 120, 136, 200, 248, 256, 512}) {
+      CpuCase c;
+      c.format = format;
+      c.qk = c.v = dim;
+      c.lengths = {{1, 67}, {20, 30}};
+      expect_all_close(c);
+    }
+  }
+}
+
+TEST(Attend, KeysAndValuesOfDifferentSizes) {
+  for (const char* format : kFormats) {
+    CpuCase c;
+    c.format = format;
+    c.qk = 192;
+    c.v = 128;
+    c.lengths = {{1, 67}, {40, 40}};
+    expect_all_close(c);
+  }
+}
+
+TEST(Attend, LatentRows) {
+  for (const char* format : {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2"}) {
+    CpuCase c;
+    c.format = format;
+    c.latent = true;
+    c.q_heads = 16;
+    c.kv_heads = 1;
+    c.qk = 576;
+    c.v = 512;
+    c.lengths = {{1, 67}, {5, 40}};
+    expect_all_close(c);
+  }
+}
+
+TEST(Attend, GroupsFrom1To128) {
+  for (const int32_t group : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 64, 127, 128}) {
+    CpuCase c;
+    c.kv_heads = 2;
+    c.q_heads = 2 * group;
+    c.lengths = {{1, 130}, {3, 67}};
+    expect_all_close(c);
+    c.layout = ATTNRT_LAYOUT_HND;
+    expect_all_close(c);
+  }
+}
+
+TEST(Attend, BlocksOfAnySize) {
+  for (const int32_t block : {1, 2, 3, 8, 13, 24, 64, 100, 128, 255, 256}) {
+    for (const int32_t layout : {ATTNRT_LAYOUT_NHD, ATTNRT_LAYOUT_HND}) {
+      CpuCase c;
+      c.format = "int8_per_token_head";
+      c.block_size = block;
+      c.layout = layout;
+      c.lengths = {{1, 300}, {9, 129}, {2, 2}};
+      expect_all_close(c);
+    }
+  }
+}
+
+TEST(Attend, PaddedPagesAndTensors) {
+  for (const char* format : kFormats) {
+    for (const int32_t gap : {1, 3, 16}) {
+      CpuCase c;
+      c.format = format;
+      c.gap = gap;
+      c.lengths = {{1, 70}, {20, 33}};
+      expect_all_close(c);
+    }
+  }
+}
+
+TEST(Attend, ManyKvHeads) {
+  for (const int32_t kv_heads : {8, 20, 40}) {
+    CpuCase c;
+    c.kv_heads = kv_heads;
+    c.q_heads = kv_heads * 4;
+    c.lengths = {{1, 200}, {2, 40}};
+    expect_all_close(c);
+  }
+}
+
+TEST(Attend, SplitContexts) {
+  for (const char* format : kFormats) {
+    for (const uint64_t invariant : {uint64_t{0}, ATTNRT_FEATURE_BATCH_INVARIANT}) {
+      CpuCase c;
+      c.format = format;
+      c.features = kCausalLse | ATTNRT_FEATURE_SINKS | invariant;
+      c.lengths = {{1, 3001}, {4, 1300}};
+      expect_all_close(c);
+    }
+  }
+}
+
+struct Masked {
+  const char* name;
+  uint64_t features;
+  int32_t window;
+  float softcap;
+};
+
+class Features : public ::testing::TestWithParam<Masked> {};
+
+TEST_P(Features, AreAsTheOracleComputesThem) {
+  for (const int32_t group : {1, 12}) {
+    CpuCase c;
+    c.format = "f16";
+    c.q_dtype = ATTNRT_DTYPE_F32;
+    c.q_heads = 2 * group;
+    c.features = GetParam().features | ATTNRT_FEATURE_LSE;
+    c.window = GetParam().window;
+    c.softcap = GetParam().softcap;
+    // Lengths 0, more queries than keys, tile edges, split contexts.
+    c.lengths = {{1, 64}, {5, 3}, {0, 10}, {3, 0}, {64, 64}, {65, 129}, {7, 1200}, {17, 200}};
+    expect_all_close(c);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Features,
+    ::testing::Values(
+        Masked{"causal", ATTNRT_FEATURE_CAUSAL, 0, 0},
+        Masked{"non_causal", ATTNRT_FEATURE_NON_CAUSAL, 0, 0},
+        Masked{"cross", ATTNRT_FEATURE_CROSS, 0, 0},
+        Masked{"tree_mask", ATTNRT_FEATURE_TREE_MASK, 0, 0},
+        Masked{"prefix_lm", ATTNRT_FEATURE_PREFIX_LM, 0, 0},
+        Masked{"window", ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_WINDOW, 50, 0},
+        Masked{"window_of_one", ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_WINDOW, 1, 0},
+        Masked{"window_prefix", ATTNRT_FEATURE_PREFIX_LM | ATTNRT_FEATURE_WINDOW, 33, 0},
+        Masked{"window_tree", ATTNRT_FEATURE_TREE_MASK | ATTNRT_FEATURE_WINDOW, 33, 0},
+        Masked{"window_non_causal", ATTNRT_FEATURE_NON_CAUSAL | ATTNRT_FEATURE_WINDOW, 33, 0},
+        Masked{"sinks", ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_SINKS, 0, 0},
+        Masked{"softcap", ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_SOFTCAP, 0, 2.5F},
+        Masked{"alibi", ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_ALIBI, 0, 0},
+        Masked{"per_head_scales", ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_PER_HEAD_SCALES, 0, 0},
+        Masked{"everything",
+               ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_WINDOW | ATTNRT_FEATURE_SINKS |
+                   ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_PER_HEAD_SCALES |
+                   ATTNRT_FEATURE_BATCH_INVARIANT,
+               100, 5.0F}),
+    [](const auto& chosen) { return std::string(chosen.param.name); });
+
+TEST(Attend, NothingAtAll) {
+  CpuCase c;
+  c.lengths = {};
+  expect_all_close(c);
+  c.lengths = {{0, 0}, {0, 5}};
+  expect_all_close(c);
+}
+
+}  // namespace
+}  // namespace attnrt::testing

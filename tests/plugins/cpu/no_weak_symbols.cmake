@@ -1,0 +1,18 @@
+# Fails if an object of kernels/cpu/isa_*.cpp defines a symbol that other objects may share.
+set(checked 0)
+foreach(object IN LISTS OBJECTS)
+  if(NOT object MATCHES "isa_[a-z0-9_]+\\.cpp\\.o$")
+    continue()
+  endif()
+  math(EXPR checked "${checked} + 1")
+  execute_process(COMMAND ${NM} --defined-only ${object} OUTPUT_VARIABLE symbols
+    COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]* [WVuw] [^\n]*" weak "${symbols}")
+  if(weak)
+    message(FATAL_ERROR "${object} defines weak symbols; give them internal linkage:\n${weak}")
+  endif()
+endforeach()
+if(checked EQUAL 0)
+  message(FATAL_ERROR "no object of an instruction set among: ${OBJECTS}")
+endif()
+message(STATUS "${checked} objects checked")
