@@ -69,7 +69,16 @@ class Builder {
 
   std::optional<Failure> prepare(uint32_t plugin, uint32_t kernel, const attnrt_layer_class& c,
                                  int32_t layer, const PreparedOp** out) {
-    const Manifest& manifest = source_.catalog().entries()[plugin].manifest;
+    const std::vector<CatalogEntry>& entries = source_.catalog().entries();
+    if (plugin >= entries.size() || kernel >= entries[plugin].manifest.kernels.size()) {
+      return Failure{Error{ErrorCode::kInvalid, "layer " + std::to_string(layer),
+                           "a plan made from this registry's catalog",
+                           "kernel " + std::to_string(kernel) + " of plugin " +
+                               std::to_string(plugin) + ", which it does not have",
+                           "plan with registry.catalog()"},
+                     ""};
+    }
+    const Manifest& manifest = entries[plugin].manifest;
     Result<Instance*> on = instance(plugin);
     if (!on) return Failure{on.error(), manifest.name};
     const std::string& kernel_name = manifest.kernels[kernel].name;

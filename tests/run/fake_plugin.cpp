@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 
 struct attnrt_instance {
@@ -111,6 +113,7 @@ attnrt_status schedule(attnrt_op* op, const attnrt_batch* batch, const attnrt_wo
   ++s.schedules;
   ++s.live_schedules;
   s.workspaces.push_back(*workspace);
+  s.batches.push_back(*batch);
   *out = new attnrt_schedule{op, *batch};
   return ATTNRT_OK;
 }
@@ -215,6 +218,55 @@ attnrt_status describe(attnrt_instance*, char* text, uint64_t capacity) {
   return ATTNRT_OK;
 }
 
+// The device's memory is the host's, so that its bytes can be looked at.
+attnrt_status allocate(attnrt_instance* instance, uint64_t bytes, void** out, attnrt_error* error) {
+  FakeState& s = *instance->state;
+  if (s.refuse_allocation > 0 && --s.refuse_allocation == 0) {
+    return refuse(error, ATTNRT_OUT_OF_MEMORY, "the device is full");
+  }
+  ++s.allocations;
+  ++s.live_allocations;
+  *out = std::malloc(bytes);
+  return ATTNRT_OK;
+}
+
+attnrt_status release(attnrt_instance* instance, void* memory, attnrt_error*) {
+  --instance->state->live_allocations;
+  std::free(memory);
+  return ATTNRT_OK;
+}
+
+attnrt_status copy(attnrt_instance* instance, void* to, const void* from, uint64_t bytes, void*,
+                   attnrt_error*) {
+  ++instance->state->copies;
+  std::memcpy(to, from, bytes);
+  return ATTNRT_OK;
+}
+
+attnrt_status zero(attnrt_instance*, void* memory, uint64_t bytes, void*, attnrt_error*) {
+  std::memset(memory, 0, bytes);
+  return ATTNRT_OK;
+}
+
+attnrt_status synchronize(attnrt_instance* instance, void*, attnrt_error*) {
+  ++instance->state->synchronisations;
+  return ATTNRT_OK;
+}
+
+const attnrt_device_service* device_service(attnrt_instance* instance) {
+  static const attnrt_device_service kService = [] {
+    attnrt_device_service s{};
+    s.struct_size = sizeof s;
+    s.allocate = s.allocate_pinned = allocate;
+    s.release = s.release_pinned = release;
+    s.copy = copy;
+    s.zero = zero;
+    s.synchronize = synchronize;
+    return s;
+  }();
+  return instance->state->no_service ? nullptr : &kService;
+}
+
 template <size_t I>
 const attnrt_plugin* table() {
   static const attnrt_plugin kTable = [] {
@@ -231,6 +283,7 @@ const attnrt_plugin* table() {
     t.attend = attend;
     t.merge = merge;
     t.describe = describe;
+    t.device_service = device_service;
     return t;
   }();
   return &kTable;
@@ -270,6 +323,7 @@ Result<LoadedPlugin> FakeSource::load(uint32_t plugin) const {
 Plan FakePlan::make() const {
   Plan plan;
   plan.model = "fake";
+  plan.device = device;
   plan.q = plan.out = DType::kF32;
   for (size_t i = 0; i < layers.size(); ++i) {
     LayerPlan layer;

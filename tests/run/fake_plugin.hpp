@@ -18,6 +18,8 @@ struct FakeState {
   int32_t refuse_attend = 0;   // attend of this op answers DEVICE_ERROR
   bool throw_in_append = false;
   attnrt_workspace_sizes sizes{};  // what `workspace` answers
+  bool no_service = false;         // device_service answers null
+  int32_t refuse_allocation = 0;   // the so many-th from now on fails; 0: none
 
   int32_t opened = 0, closed = 0, prepared = 0, released = 0;
   int32_t schedules = 0, live_schedules = 0;
@@ -33,6 +35,8 @@ struct FakeState {
   attnrt_append_args last_append{};
   attnrt_attend_args last_attend{};
   std::vector<attnrt_workspace> workspaces;  // as scheduled
+  std::vector<attnrt_batch> batches;         // as scheduled
+  int32_t allocations = 0, live_allocations = 0, copies = 0, synchronisations = 0;
 };
 
 // Fakes "one" and "two", both with every op in f32 (see fake_plugin.cpp), as catalog entries 0, 1.
@@ -57,6 +61,7 @@ struct FakePlan {
   uint32_t plugin = 0;
   bool mixed = true;
   Features features{Feature::kLse};
+  Device device;
   int32_t decode_query_tokens = 1;
 
   Plan make() const;

@@ -171,6 +171,15 @@ TEST(Session, RefusesImpossibleOptionsAndDevicesThatAreNotHere) {
   EXPECT_THAT(session.error().found, HasSubstr("only be planned for"));
 }
 
+TEST(Session, RefusesAPlanOfAnotherCatalog) {
+  FakeSource source;
+  FakePlan plan;
+  plan.plugin = 7;
+  Result<Session> session = open_session(plan.make(), source, small());
+  ASSERT_FALSE(session);
+  EXPECT_THAT(to_string(session.error()), HasSubstr("registry.catalog()"));
+}
+
 TEST(Session, GivesWorkspacesThatAreAlignedAndZeroedAndOneToEverySchedule) {
   FakeSource source;
   source.state(0).sizes.state = {100, 128};

@@ -101,7 +101,7 @@ class Session {
   const std::vector<Error>& refusals() const;  // that replan has answered
 
   BlockPool& pool();  // of the session's own caches; empty (no groups) over the engine's views
-  BlockTables make_tables(uint32_t group);
+  BlockTables make_tables(uint32_t group);  // precondition: a pool of its own
   const attnrt_cache_view& view(int32_t layer) const;
   Status set_layer(int32_t layer, const LayerParameters& parameters);
 
