@@ -1,5 +1,6 @@
 #include "config/files.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -27,9 +28,11 @@ Result<std::string> read_file(const std::string& path, const std::string& what) 
     return Error{ErrorCode::kInvalid, path, what, std::strerror(errno),
                  "check the path; relative ones in a file are resolved against its folder"};
   }
-  std::string text(kMaxBytes + 1, '\0');
-  in.read(text.data(), std::streamsize(text.size()));
-  text.resize(size_t(in.gcount()));
+  std::string text;
+  std::array<char, 65536> part;
+  while (text.size() <= kMaxBytes && (in.read(part.data(), part.size()) || in.gcount() > 0)) {
+    text.append(part.data(), size_t(in.gcount()));
+  }
   if (text.size() > kMaxBytes) {
     return Error{ErrorCode::kInvalid, path, what + " of at most 16 MiB", "a larger file", ""};
   }

@@ -6,6 +6,7 @@ namespace {
 
 constexpr int32_t kMaxTokens = 1 << 28;
 constexpr int32_t kMaxSequences = 1 << 16;
+constexpr int32_t kMaxStepsBetween = 1 << 14;  // the last arrival stays below 2^30
 
 // The same numbers everywhere: the standard's distributions differ between libraries.
 class SplitMix {
@@ -54,6 +55,10 @@ void read_lengths(Reader& reader, SyntheticWorkload& work) {
       if (length) work.prompt_tokens.push_back(static_cast<int32_t>(*length));
     }
     if (value->items.empty()) scope.fail(value->at, "at least one length", "an empty list");
+    if (value->items.size() > size_t(kMaxSequences)) {
+      scope.fail(value->at, "at most " + std::to_string(kMaxSequences) + " lengths",
+                 std::to_string(value->items.size()));
+    }
     return;
   }
   if (value->kind != Tree::Kind::kMapping) {
@@ -78,7 +83,7 @@ void read_arrivals(Reader& reader, SyntheticWorkload& work) {
   if (value != nullptr && value->kind == Tree::Kind::kMapping) {
     Reader arrivals(*value, reader.scope(), "arrivals");
     arrivals.need("every_steps", "the steps between two arrivals");
-    every = arrivals.integer("every_steps", 0, 1 << 16).value_or(0);
+    every = arrivals.integer("every_steps", 0, kMaxStepsBetween).value_or(0);
     arrivals.finish();
   } else if (value != nullptr && value->text != "together") {
     reader.scope().fail(value->at, "together, or {every_steps: N}", describe(*value));
