@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the scripts of tools/: one line a step, with its time; what a step prints goes to a log file.
 
+# What ccache has from one checkout serves the next, wherever it lies.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 say() { printf '%s\n' "$*"; }
 
 die() {
