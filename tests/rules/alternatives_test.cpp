@@ -58,6 +58,8 @@ void expect_works(const Case& c, const Alternative& way, const Policy& policy) {
   EXPECT_EQ(anew.candidates[*anew.chosen].kernel, way.kernel) << c.text << " put back";
   Request asked = normalised(c.request);
   EXPECT_TRUE(same_facts(asked, way.request)) << c.text;
+  // Formats known by name only have no bytes to state.
+  EXPECT_EQ(way.kv_bytes_per_token > 0, info(way.request.kv).byte_layout_known) << c.text;
   // The texts say what changed, no more and no less.
   std::set<std::string> named;
   for (const auto& [key, value] : way.change) {

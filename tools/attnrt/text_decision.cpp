@@ -15,6 +15,15 @@ std::string kernel_text(uint32_t plugin, uint32_t kernel, const Catalog& catalog
   return manifest.name + " " + manifest.kernels[kernel].name;
 }
 
+// Long lists (pairs of head sizes, mostly) say how long they are; --json has all of it.
+std::string allowed_text(const std::vector<std::string>& allowed) {
+  constexpr size_t kShown = 12;
+  if (allowed.empty()) return "-";
+  if (allowed.size() <= kShown) return join(allowed, ", ");
+  const std::vector<std::string> first(allowed.begin(), allowed.begin() + kShown);
+  return join(first, ", ") + ", … (" + std::to_string(allowed.size()) + " in all)";
+}
+
 }  // namespace
 
 std::string request_text(const Request& request, const std::string& kv) {
@@ -53,8 +62,7 @@ std::string candidates_text(const std::vector<Candidate>& candidates, const Requ
     std::string who = kernel_text(candidate.plugin, candidate.kernel, catalog);
     if (candidate.accepted()) table.add({who, "fits"});
     for (const FailedRule& rule : reasons(candidate, request, catalog, policy, kv)) {
-      table.add({who, std::string(name(rule.rule)), rule.asked,
-                 rule.allowed.empty() ? "-" : join(rule.allowed, ", ")});
+      table.add({who, std::string(name(rule.rule)), rule.asked, allowed_text(rule.allowed)});
       who.clear();
     }
   }
