@@ -68,15 +68,38 @@ ATTNRT_INLINE int rows_of(const AttendParams& p, const QueryRows& q) {
   return q.kv_heads * q.q_count * p.layer.group;
 }
 
-// Widened, permuted rows of q; rows up to a multiple of kGemmRows are zeros.
+// Whether scores are dot products of bf16 pairs; then rows of q stand as bf16, in order.
+template <Format F>
+ATTNRT_INLINE bool uses_dot(const AttendParams& p, const QueryRows& q) {
+  return Bf16Dot::kAvailable && F == Format::kBf16 && p.q.dtype == Dtype::kBf16 &&
+         q.q_count * p.layer.group <= kStreamLimit;
+}
+
+inline void load_queries_in_order(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
+  const auto bytes = static_cast<size_t>(2 * p.layer.dim_qk);
+  const auto row_bytes = static_cast<size_t>(b.q_stride) * sizeof(float);
+  for (int r = 0; r < rows; ++r) {
+    const RowPlace place = place_of(p, q, r);
+    float* to = b.q + r * b.q_stride;
+    memcpy(to, p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride, bytes);
+    memset(reinterpret_cast<uint8_t*>(to) + bytes, 0, row_bytes - bytes);
+  }
+}
+
+// Widened, permuted rows of q.
 template <Format F>
 inline void load_queries(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
+  if (uses_dot<F>(p, q)) return load_queries_in_order(p, q, rows, b);
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, q, r);
     const uint8_t* from = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
     widen_row(p.q.dtype, from, p.layer.dim_qk, b.line);
     permute_row<F>(b.line, p.layer.dim_qk, b.q + r * b.q_stride);
   }
+}
+
+// Nothing seen yet; rows up to a multiple of kGemmRows are zeros.
+inline void clear_rows(int rows, Buffers& b) {
   const int all = static_cast<int>(round_up(rows, kGemmRows));
   for (int r = rows; r < all; ++r) {
     memset(b.q + r * b.q_stride, 0, static_cast<size_t>(b.q_stride) * sizeof(float));
@@ -152,6 +175,16 @@ inline void score_tile(const HeadTile& t, Prefetcher* next, Buffers& b) {
                     padded(t.k.n), static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha,
                     b.scores, kTile);
     return;
+  }
+  if constexpr (Bf16Dot::kAvailable && F == Format::kBf16) {
+    if (uses_dot<F>(t.p, t.q)) {
+      return by_row_blocks(t.rows, [&]<int R>(int r) {
+        const int row = t.first + r;
+        score_rows_dot<Bf16Dot, R>(reinterpret_cast<const uint8_t*>(b.q + row * b.q_stride),
+                                   b.q_stride * 4, t.k, dim, r == 0 ? next : nullptr,
+                                   b.scores + row * kTile);
+      });
+    }
   }
   by_row_blocks(t.rows, [&]<int R>(int r) {
     const int row = t.first + r;

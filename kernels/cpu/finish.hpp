@@ -47,6 +47,7 @@ template <Format F>
 inline void attend_item(const AttendParams& p, const WorkItem& item, Buffers& b) {
   const int rows = rows_of(p, item.rows);
   load_queries<F>(p, item.rows, rows, b);
+  clear_rows(rows, b);
   if (item.kv_begin < item.kv_end) attend_tiles<F>(p, item, b);
   if (item.unit >= 0) return write_partial(p, item, rows, b);
   for (int r = 0; r < rows; ++r) {

@@ -12,6 +12,9 @@ std::vector<Isa> find_instruction_sets() {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512dq");
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  sets.push_back({"avx512_bf16", avx512_bf16_table,
+                  "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512bf16", bf16});
   sets.push_back(
       {"avx512", avx512_table, "avx2 fma f16c avx512f avx512bw avx512vl avx512dq", avx512});
   sets.push_back({"avx2", avx2_table, "avx2 fma f16c", avx2});

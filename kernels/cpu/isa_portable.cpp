@@ -1,5 +1,6 @@
 // Kernels for any CPU: the compiler's own vectors.
 #define ATTNRT_CPU_ISA isa_portable
+#include "kernels/cpu/dot_none.hpp"
 #include "kernels/cpu/load_portable.hpp"
 // Needs the above.
 #include "kernels/cpu/impl.hpp"

@@ -51,6 +51,37 @@ ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const
   }
 }
 
+// The same where Dot multiplies bf16 pairs: q as bytes, bf16 in order, padded with zeros.
+template <class Dot, int R>
+ATTNRT_INLINE void score4_dot(const uint8_t* q, int64_t q_bytes, const uint8_t* const* k,
+                              int64_t offset, int dim, float* s) {
+  Vf sums[R][4];
+  for (int r = 0; r < R; ++r) {
+    for (int j = 0; j < 4; ++j) sums[r][j] = zero();
+  }
+  for (int i = 0; i < dim; i += kChunk) {
+    for (int j = 0; j < 4; ++j) {
+      const uint8_t* from = k[j] + offset + 2 * i;
+      const auto x = i + kChunk <= dim ? Dot::load(from) : Dot::load_tail(from, dim - i);
+      for (int r = 0; r < R; ++r) {
+        sums[r][j] = Dot::add(sums[r][j], x, Dot::load(q + r * q_bytes + 2 * i));
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    store_sums4(s + r * kTile, sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
+  }
+}
+
+template <class Dot, int R>
+inline void score_rows_dot(const uint8_t* q, int64_t q_bytes, const HeadKeys& keys, int dim,
+                           Prefetcher* next, float* s) {
+  for (int t = 0; t < keys.n; t += 4) {
+    if (next != nullptr) next->step();
+    score4_dot<Dot, R>(q, q_bytes, keys.rows + t, keys.offset, dim, s + t);
+  }
+}
+
 template <Format F, int R>
 inline void score_rows(const float* q, int64_t q_stride, const HeadKeys& keys, int dim,
                        Prefetcher* next, float* s) {

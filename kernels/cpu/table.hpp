@@ -35,6 +35,7 @@ const KernelTable& portable_table();
 #if defined(ATTNRT_CPU_X86)
 const KernelTable& avx2_table();
 const KernelTable& avx512_table();
+const KernelTable& avx512_bf16_table();
 #endif
 
 }  // namespace attnrt::cpu
