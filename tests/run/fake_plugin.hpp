@@ -55,7 +55,7 @@ class FakeSource final : public runtime::PluginSource {
 
 // A plan of `layers` over the fakes, f32, block size 4. mixed: whether the layers have that op.
 struct FakePlan {
-  std::vector<LayerGeometry> layers{LayerGeometry{4, 2, {8, 8}}};
+  std::vector<LayerGeometry> layers = std::vector<LayerGeometry>(1, LayerGeometry{4, 2, {8, 8}});
   std::vector<Format> formats;       // a layer each; empty: f32
   std::vector<int32_t> block_sizes;  // a layer each; empty: 4
   uint32_t plugin = 0;
