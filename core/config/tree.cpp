@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <sstream>
+#include <unordered_map>
 
 #include "format/nearest.hpp"
 
@@ -55,6 +56,7 @@ class Converter {
   Tree convert(const YAML::Node& node, int depth) {
     Tree tree;
     tree.at = position(node.Mark());
+    if (error) return tree;
     if (depth > kMaxDepth || ++nodes_ > kMaxNodes) {
       fail(tree.at, "a configuration of reasonable size", "one nested or repeated without end",
            "look for an alias (*name) inside its own anchor (&name)");
@@ -75,7 +77,7 @@ class Converter {
         break;
       case YAML::NodeType::Map:
         tree.kind = Tree::Kind::kMapping;
-        for (const auto& pair : node) add_field(tree, pair.first, pair.second, depth);
+        add_fields(tree, node, depth);
         break;
     }
     return tree;
@@ -84,17 +86,28 @@ class Converter {
   std::optional<Error> error;
 
  private:
-  void add_field(Tree& tree, const YAML::Node& key, const YAML::Node& value, int depth) {
+  using LineOfKey = std::unordered_map<std::string, int>;
+
+  void add_fields(Tree& tree, const YAML::Node& node, int depth) {
+    LineOfKey seen;
+    for (const auto& pair : node) {
+      if (error) return;
+      add_field(tree, seen, pair.first, pair.second, depth);
+    }
+  }
+
+  void add_field(Tree& tree, LineOfKey& seen, const YAML::Node& key, const YAML::Node& value,
+                 int depth) {
     const Position at = position(key.Mark());
     if (!key.IsScalar()) {
       fail(at, "a key that is a plain word", "a list, a mapping or nothing", "");
       return;
     }
-    for (const Tree::Field& field : tree.fields) {
-      if (field.key != key.Scalar()) continue;
+    const auto [first, is_new] = seen.emplace(key.Scalar(), at.line);
+    if (!is_new) {
       fail(at, "each key once",
            in_quotes(key.Scalar()) + " again, first written at line " +
-               std::to_string(field.at.line),
+               std::to_string(first->second),
            "delete one of the two");
       return;
     }

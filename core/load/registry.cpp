@@ -54,7 +54,8 @@ struct PluginRegistry::Impl {
     // A manifest's error knows its line and column already.
     if (refusal.error.where.empty()) refusal.error.where = path;
     log(LogLevel::kWarn, "plugin refused: " + to_string(refusal.error));
-    refused.push_back({path, name, refusal.kind, std::move(refusal.error)});
+    refused.push_back({path, name.empty() ? fs::path(path).stem().string() : name, refusal.kind,
+                       std::move(refusal.error)});
   }
 
   // False, and refused, if a plugin of that name came before.
@@ -156,6 +157,15 @@ const std::vector<ScannedPlugin>& PluginRegistry::plugins() const {
 }
 const std::vector<RefusedPlugin>& PluginRegistry::refused() const {
   return impl_->refused;
+}
+const RefusedPlugin* PluginRegistry::find_refused(const std::string& name) const {
+  for (const ScannedPlugin& plugin : impl_->plugins) {
+    if (plugin.manifest.name == name) return nullptr;
+  }
+  for (const RefusedPlugin& plugin : impl_->refused) {
+    if (plugin.name == name) return &plugin;
+  }
+  return nullptr;
 }
 const std::vector<std::string>& PluginRegistry::searched() const {
   return impl_->searched;

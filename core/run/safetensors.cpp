@@ -36,11 +36,19 @@ int64_t dtype_bytes(std::string_view dtype) {
   return found == kBytes.end() ? 0 : found->second;
 }
 
-// Parses the header; keys that stand twice are an error, which the library would let pass.
+constexpr int kMaxDepth = 4;  // a tensor's shape is at depth 2
+
+// Parses the header; keys that stand twice are an error, which the library would let pass. So is
+// nesting that no header has: the library prints values by recursion.
 Result<Json> parse_header(std::string_view text, const std::string& origin) {
   std::set<std::string> names;
   std::string twice;
+  bool deep = false;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+    if (depth > kMaxDepth) {
+      deep = true;
+      return false;  // dropped
+    }
     if (event == Json::parse_event_t::key && depth == 1) {
       const bool is_new = names.insert(value.get<std::string>()).second;
       if (!is_new && twice.empty()) twice = value.get<std::string>();
@@ -49,6 +57,7 @@ Result<Json> parse_header(std::string_view text, const std::string& origin) {
   };
   try {
     Json header = Json::parse(text.begin(), text.end(), watch);
+    if (deep) return malformed(origin, "a header of tensors and texts", "deep nesting");
     if (!twice.empty()) return malformed(origin, "each tensor once", "'" + twice + "' twice");
     if (!header.is_object()) {
       return malformed(origin, "a JSON object as header", header.type_name());

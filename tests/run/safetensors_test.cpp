@@ -64,6 +64,12 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Malformed{"not_json", "{\"x\":", "header in JSON"},
         Malformed{"deep_nonsense", std::string(2000, '['), "header in JSON"},
+        Malformed{"deep_metadata",
+                  "{\"__metadata__\":" + std::string(200000, '[') + std::string(200000, ']') + "}",
+                  "deep nesting"},
+        Malformed{"deep_shape",
+                  one("\"F32\"", std::string(200000, '[') + std::string(200000, ']'), "[0,4]"),
+                  "deep nesting"},
         Malformed{"not_utf8", "{\"\xff\":1}", "header in JSON"},
         Malformed{"not_an_object", "[1]", "JSON object"},
         Malformed{"twice", R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},

@@ -42,6 +42,19 @@ TEST(CliPlugins, UnknownNameIsUsage) {
 
 TEST(CliPlugins, NamedPluginThatWasRefusedIsFour) {
   const test::Folder folder;
+  folder.file("broken.so", "not an object");
+  const std::vector<std::vector<std::string>> uses{
+      {"plugins", "broken"}, {"select", "--device", "cpu", "--backend", "broken"}};
+  for (std::vector<std::string> args : uses) {
+    args.insert(args.end(), {"--plugins", folder.path()});
+    const test::Ran ran = test::attnrt(args);
+    EXPECT_EQ(ran.code, 4) << args[0];
+    EXPECT_THAT(ran.out + ran.err, HasSubstr("broken.so"));
+  }
+}
+
+TEST(CliPlugins, ShadowedPluginsAreReported) {
+  const test::Folder folder;
   const std::string manifest = test::read_text(test::kManifests + "/hpc_attn.yaml");
   folder.file("a.yaml", manifest);
   folder.file("b.yaml", manifest);  // the same plugin again: shadowed

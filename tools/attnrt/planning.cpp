@@ -60,11 +60,14 @@ Result<std::vector<PlannedRun>> plan_all(const RunFile& file, Purpose purpose) {
     PlannedRun run{&config, registry_of(runs, config), {}};
     PlanOptions options = config.plan_options();
     options.runnable = purpose == Purpose::kRun;
+    if (const RefusedPlugin* refused = run.registry->find_refused(options.policy.require)) {
+      return refused->reason;
+    }
     Result<PlanOutcome> outcome =
         plan(config.model, config.device, options, run.registry->catalog());
     if (!outcome.ok()) {
       Error error = std::move(outcome).error();
-      if (error.where.empty()) error.where = config.where;
+      error.where = error.where.empty() ? config.where : config.where + ": " + error.where;
       return error;
     }
     run.outcome = *std::move(outcome);

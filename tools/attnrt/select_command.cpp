@@ -180,6 +180,9 @@ int run_select(const SelectArgs& args, const Common& common) {
   const Catalog& catalog = registry.catalog();
   Policy policy;
   policy.require = args.backend;
+  if (const RefusedPlugin* refused = registry.find_refused(args.backend)) {
+    return report(refused->reason);
+  }
   const Status sound = check(policy, catalog);
   if (!sound.ok()) return report(bad_option("--backend", sound.error()));
   outcome.made = select(*request, outcome.formats, catalog, policy);
@@ -225,7 +228,11 @@ void add_select(CLI::App& app, const Common& common, Action& action) {
   sub->add_option("--layout", args->layout, "nhd or hnd")->capture_default_str();
   sub->add_option("--features", args->features, "Mask and wishes: causal,window,lse,…")
       ->capture_default_str();
-  sub->add_option("--backend", args->backend, "Only this plugin");
+  sub->add_option("--backend", args->backend, "Only this plugin")
+      ->check([](const std::string& name) {
+        return name.empty() ? std::string("expected the name of a plugin, found nothing")
+                            : std::string();
+      });
   sub->add_flag("--all", args->all, "Print the reasons of all kernels, even if one was chosen");
   sub->callback(
       [args, &common, &action] { action = [args, &common] { return run_select(*args, common); }; });

@@ -68,6 +68,25 @@ std::string plan_text(const Plan& plan, const Catalog& catalog) {
   return text + "; the pool's page is " + bytes_text(plan.pool_page_bytes) + "\n";
 }
 
+namespace {
+
+// Items of skip_layers, as YAML takes them: 5, "7-9".
+std::string selectors_text(const std::vector<int32_t>& sorted) {
+  std::string text;
+  for (size_t first = 0; first < sorted.size();) {
+    size_t last = first;
+    while (last + 1 < sorted.size() && sorted[last + 1] == sorted[last] + 1) ++last;
+    if (!text.empty()) text += ", ";
+    text += first == last
+                ? std::to_string(sorted[first])
+                : "\"" + std::to_string(sorted[first]) + "-" + std::to_string(sorted[last]) + "\"";
+    first = last + 1;
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string refusals_text(const std::vector<Refusal>& refusals, const Catalog& catalog,
                           const Policy& policy) {
   std::string text;
@@ -83,8 +102,8 @@ std::string refusals_text(const std::vector<Refusal>& refusals, const Catalog& c
               alternatives_text(refusal.alternatives, catalog);
     }
     if (refusal.skipping_helps) {
-      text += "\nor keep the layer in skip_format: kv_cache: {skip_layers: [\"" +
-              ranges_text(layers) + "\"]}\n";
+      text += "\nor keep skip_format there too: add to kv_cache.skip_layers: [" +
+              selectors_text(layers) + "]\n";
     }
     text += "\n";
   }

@@ -53,7 +53,7 @@ enum class RefusalKind : uint8_t {
 };
 struct RefusedPlugin {
   std::string path;
-  std::string name;  // the plugin's, where its manifest could be read
+  std::string name;  // the plugin's, or where its manifest could not be read, the file's stem
   RefusalKind kind = RefusalKind::kUnreadable;
   Error reason;  // code kPluginRefused
 };
@@ -75,6 +75,8 @@ class PluginRegistry {
 
   const std::vector<ScannedPlugin>& plugins() const;  // same order as catalog().entries()
   const std::vector<RefusedPlugin>& refused() const;
+  // Why the plugin of that name is not among plugins(); null: it is, or there is no such file.
+  const RefusedPlugin* find_refused(const std::string& name) const;
   const std::vector<std::string>& searched() const;  // folders, in order
   const Catalog& catalog() const;
 
