@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "attnrt/plugin.h"
-#include "load/utf8.hpp"
+#include "format/utf8.hpp"
 
 namespace attnrt::load {
 namespace {
@@ -96,7 +96,7 @@ Checked<EmbeddedManifest> split(std::string bytes) {
   EmbeddedManifest manifest;
   manifest.text = bytes.substr(kHeaderBytes, header.bytes);
   manifest.bytes = std::move(bytes);
-  if (!is_plain_utf8(manifest.text)) return not_plain_text();
+  if (first_non_text(manifest.text)) return not_plain_text();
   return manifest;
 }
 

@@ -1,7 +1,7 @@
 #include "load/inspect.hpp"
 
 #include "attnrt/plugin.h"
-#include "load/utf8.hpp"
+#include "format/utf8.hpp"
 
 namespace attnrt::load {
 
@@ -28,7 +28,7 @@ Checked<std::string> read_bare_manifest(const std::string& path) {
                   "check the file system");
   }
   std::string text(bytes->begin(), bytes->end());
-  if (!is_plain_utf8(text)) return not_plain_text();
+  if (first_non_text(text)) return not_plain_text();
   return text;
 }
 

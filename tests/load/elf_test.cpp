@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "attnrt/plugin.h"
+#include "format/utf8.hpp"
 #include "load/elf_manifest.hpp"
-#include "load/utf8.hpp"
 #include "support.hpp"
 
 namespace attnrt::load {
@@ -234,14 +234,14 @@ TEST(PlainUtf8, TakesTextAndRefusesControlsAndBrokenSequences) {
                            "gr\xc3\xb6\xc3\x9f"
                            "e",
                            "\xe2\x82\xac", "\xf0\x9f\x8e\x89"}) {
-    EXPECT_TRUE(is_plain_utf8(text)) << text;
+    EXPECT_FALSE(first_non_text(text)) << text;
   }
   const std::string_view nul("a\0b", 3);
-  EXPECT_FALSE(is_plain_utf8(nul));
+  EXPECT_TRUE(first_non_text(nul));
   for (const char* text :
        {"\x1b[31m", "\x7f", "\x80", "\xc3", "\xc0\x80", "\xc2\x9b", "\xe0\x80\x80", "\xed\xa0\x80",
         "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82"}) {
-    EXPECT_FALSE(is_plain_utf8(text));
+    EXPECT_TRUE(first_non_text(text));
   }
 }
 

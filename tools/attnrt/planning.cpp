@@ -1,5 +1,7 @@
 #include "attnrt/planning.hpp"
 
+#include <algorithm>
+
 #include "attnrt/text.hpp"
 
 namespace attnrt::command {
@@ -27,6 +29,20 @@ Json run_json(const PlannedRun& run) {
   json.update(run.outcome.plan ? to_json(*run.outcome.plan, catalog, policy_of(run))
                                : to_json(run.outcome.refusals, catalog, policy_of(run)));
   return json;
+}
+
+// Options of a plugin that is not there would be dropped without a word.
+Status check_options(const RunConfig& config, const PluginRegistry& registry) {
+  for (const auto& [name, options] : config.plugins.options) {
+    const auto& plugins = registry.plugins();
+    const bool found = std::any_of(plugins.begin(), plugins.end(),
+                                   [&](const ScannedPlugin& p) { return p.manifest.name == name; });
+    if (found) continue;
+    return Error{ErrorCode::kInvalid, config.where + ": plugins.options",
+                 "the name of a plugin that was found", "'" + name + "'",
+                 "see attnrt plugins, or remove its options"};
+  }
+  return Done{};
 }
 
 }  // namespace
@@ -63,6 +79,7 @@ Result<std::vector<PlannedRun>> plan_all(const RunFile& file, Purpose purpose) {
     if (const RefusedPlugin* refused = run.registry->find_refused(options.policy.require)) {
       return refused->reason;
     }
+    if (Status named = check_options(config, *run.registry); !named.ok()) return named.error();
     Result<PlanOutcome> outcome =
         plan(config.model, config.device, options, run.registry->catalog());
     if (!outcome.ok()) {
