@@ -39,13 +39,11 @@ std::string join(std::span<const std::string_view> names) {
 }
 
 std::string in_quotes(std::string_view text) {
-  std::string shown = "'";
-  for (char c : text.substr(0, kMaxShown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    shown += byte < 0x20 || byte == 0x7f ? '?' : c;
+  size_t end = std::min(text.size(), kMaxShown);
+  if (end < text.size()) {  // never within a character
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0u) == 0x80u) --end;
   }
-  shown += text.size() > kMaxShown ? "…'" : "'";
-  return shown;
+  return "'" + printable(text.substr(0, end)) + (end < text.size() ? "…'" : "'");
 }
 
 std::string nearest(std::string_view text, std::span<const std::string_view> known) {

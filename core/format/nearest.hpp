@@ -16,7 +16,7 @@ std::string join(std::span<const std::string_view> names);
 Error unknown_name(std::string_view what, std::string_view text,
                    std::span<const std::string_view> known);
 
-// The text in quotes, shortened and with control characters replaced: input may be hostile.
+// The text in quotes, shortened and printable: input may be hostile.
 std::string in_quotes(std::string_view text);
 
 }  // namespace attnrt

@@ -24,18 +24,23 @@ bool is_character(uint32_t code, size_t bytes) {
 
 }  // namespace
 
+size_t character_bytes(std::string_view text, size_t i) {
+  const auto first = static_cast<unsigned char>(text[i]);
+  const size_t bytes = sequence_bytes(first);
+  if (bytes == 0 || i + bytes > text.size()) return 0;
+  uint32_t code = bytes == 1 ? first : first & (0x7fu >> bytes);
+  for (size_t k = 1; k < bytes; ++k) {
+    const auto next = static_cast<unsigned char>(text[i + k]);
+    if ((next & 0xc0) != 0x80) return 0;
+    code = code << 6 | (next & 0x3fu);
+  }
+  return is_character(code, bytes) ? bytes : 0;
+}
+
 std::optional<size_t> first_non_text(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const size_t bytes = sequence_bytes(first);
-    if (bytes == 0 || i + bytes > text.size()) return i;
-    uint32_t code = bytes == 1 ? first : first & (0x7fu >> bytes);
-    for (size_t k = 1; k < bytes; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xc0) != 0x80) return i;
-      code = code << 6 | (next & 0x3fu);
-    }
-    if (!is_character(code, bytes)) return i;
+    const size_t bytes = character_bytes(text, i);
+    if (bytes == 0) return i;
     i += bytes;
   }
   return std::nullopt;

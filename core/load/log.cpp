@@ -58,7 +58,7 @@ std::unique_ptr<spdlog::logger> make_logger() {
   if (auto level = parse_log_level(wanted)) {
     logger->set_level(to_spdlog(*level));
   } else {
-    logger->warn("ATTNRT_LOG: {}; {}", level.error().found, level.error().remedy);
+    logger->warn("ATTNRT_LOG: {}; {}", printable(level.error().found), level.error().remedy);
   }
   return logger;
 }
@@ -89,7 +89,7 @@ LogLevel log_level() {
 
 void log(LogLevel level, std::string_view text) {
   // As an argument, not as the format: braces in a plugin's text are text.
-  logger().log(to_spdlog(level), "{}", text);
+  logger().log(to_spdlog(level), "{}", printable(text));
 }
 
 }  // namespace attnrt

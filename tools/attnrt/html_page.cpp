@@ -1,5 +1,7 @@
 #include "attnrt/html_page.hpp"
 
+#include "attnrt/result.hpp"
+
 namespace attnrt::command {
 namespace {
 
@@ -20,7 +22,7 @@ tr:hover td{background:var(--soft)}
 
 std::string html_escape(const std::string& text) {
   std::string out;
-  for (char c : text) {
+  for (char c : printable_lines(text)) {
     switch (c) {
       case '&':
         out += "&amp;";

@@ -6,6 +6,7 @@
 
 namespace attnrt::command {
 
+// Markup and whatever is not printable.
 std::string html_escape(const std::string& text);
 std::string html_page(const std::string& title, const std::string& body);
 // The header, then rows of text; `numeric` columns are aligned to the right.

@@ -43,10 +43,10 @@ int run_check(const ManifestArgs& args, const Common& common) {
                     {"plugin", manifest->name},
                     {"kernels", manifest->kernels.size()},
                     {"warnings", warnings}});
-    text += file + ": " + manifest->name + " " + manifest->version + ", " +
+    text += printable(file) + ": " + manifest->name + " " + manifest->version + ", " +
             std::to_string(manifest->kernels.size()) +
             (manifest->kernels.size() == 1 ? " kernel" : " kernels") + ", valid\n";
-    for (const std::string& warning : warnings) text += "  warning: " + warning + "\n";
+    for (const std::string& warning : warnings) text += "  warning: " + printable(warning) + "\n";
   }
   return finish(common.json ? dump(json) : text, code);
 }

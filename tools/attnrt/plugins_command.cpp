@@ -125,14 +125,15 @@ std::string people_text(const PluginRegistry& registry, const std::vector<Opened
     }
     table.add({manifest.name, manifest.version, std::to_string(manifest.kernels.size()),
                devices_text(manifest), plugin.path, note});
-    for (const std::string& warning : plugin.warnings) warnings += "warning: " + warning + "\n";
+    for (const std::string& warning : plugin.warnings)
+      warnings += "warning: " + printable(warning) + "\n";
   }
   std::string text = table.to_string() + warnings;
   for (const RefusedPlugin& refused : registry.refused()) {
     if (!args.names.empty() && !wanted(refused.name, args)) continue;
     text += "refused: " + to_string(refused.reason) + "\n";
   }
-  return text + "searched: " + join(registry.searched(), ", ") + "\n";
+  return text + "searched: " + printable(join(registry.searched(), ", ")) + "\n";
 }
 
 // A plugin that was named must be there, and open if it was to be opened.

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "attnrt/result.hpp"
+
 namespace attnrt::command {
 namespace {
 
@@ -28,11 +30,12 @@ std::string progress_line(std::string_view prefix, std::string_view what, double
   std::snprintf(percent, sizeof percent, "] %3d%%", static_cast<int>(part * 100));
   line += percent;
   for (std::string_view text : {prefix, what}) {
-    if (!text.empty()) line += " " + std::string(text);
+    if (!text.empty()) line += " " + printable(text);
   }
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return c >= 0 && c < ' '; }, ' ');
-  if (line.size() > size_t(std::max(width - 1, 8))) line.resize(size_t(std::max(width - 1, 8)));
+  size_t end = std::min(line.size(), size_t(std::max(width - 1, 8)));
+  // Never within a character: half of one is no UTF-8.
+  while (end < line.size() && (static_cast<unsigned char>(line[end]) & 0xc0u) == 0x80u) --end;
+  line.resize(end);
   return line;
 }
 

@@ -10,7 +10,7 @@ std::string plugins_text(const std::vector<RunReport>& reports) {
   for (const RunReport& report : reports) {
     for (const PluginUse& plugin : report.plugins) {
       if (plugin.description.empty()) continue;
-      const std::string line = plugin.name + ": " + plugin.description + "\n";
+      const std::string line = printable(plugin.name + ": " + plugin.description) + "\n";
       if (text.find(line) == std::string::npos) text += line;
     }
   }
@@ -25,7 +25,8 @@ std::string reports_text(const std::vector<RunReport>& reports) {
   std::string notes;
   for (const RunReport& report : reports) {
     for (auto& row : report_rows(report)) results.add(std::move(row));
-    for (const std::string& note : report_notes(report)) notes += report.name + ": " + note + "\n";
+    for (const std::string& note : report_notes(report))
+      notes += printable(report.name + ": " + note) + "\n";
   }
   const std::string data = data_note(reports);
   return (data.empty() ? "" : data + "\n\n") + results.to_string() + "\n" + error_note(reports) +

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "attnrt/result.hpp"
+
 namespace attnrt::command {
 
 TextTable::TextTable(const std::vector<std::string>& header) {
@@ -15,6 +17,8 @@ TextTable::TextTable(const std::vector<std::string>& header) {
 }
 
 void TextTable::add(std::vector<std::string> row) {
+  // Names may come from anywhere; in a table they must not break its lines, either.
+  for (std::string& cell : row) cell = printable(cell);
   rows_.push_back(std::move(row));
 }
 

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -31,7 +32,13 @@ struct Error {
 };
 
 // "run.yaml:3:7: expected an integer, found 'many'; write a number of blocks, e.g. 4096"
+// Control characters and bytes that are no UTF-8, which names and paths may hold, are escaped.
 std::string to_string(const Error& error);
+
+// A text from outside as it may go to a terminal or a page: control characters and bytes that are
+// no UTF-8 become \x1b, \n and the like. printable_lines lets line feeds stay.
+std::string printable(std::string_view text);
+std::string printable_lines(std::string_view text);
 
 // A value or an error. E is Error everywhere but where a module's own reason is still an
 // enumerator (core/load).
