@@ -38,13 +38,17 @@ std::string ways_out(const Refusal& refusal) {
       text += (j == 0 ? "" : " with ") + key + " " + value;
     }
   }
-  if (refusal.skipping_helps) text += (text.empty() ? "works: " : ", or ") + std::string("skip it");
+  if (refusal.skipping) {
+    text += (text.empty() ? "works: " : ", or ") + std::string("skip_layers with ") +
+            std::to_string(refusal.skipping->layers.size()) + " layers (see attnrt plan)";
+  }
   return text.empty() ? "add a plugin that serves it" : text;
 }
 
 }  // namespace
 
 Result<Plan> plan_run(const RunConfig& config, const Catalog& catalog) {
+  if (Status named = check_plugin_names(config, catalog); !named) return named.error();
   const PlanOptions options = config.plan_options();
   Result<PlanOutcome> outcome = plan(config.model, config.device, options, catalog);
   if (!outcome) return outcome.error();

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "select/class_server.hpp"
+#include "select/plan_classes.hpp"
 #include "select/refusal.hpp"
+#include "select/skip_layers.hpp"
 #include "select/words.hpp"
 
 namespace attnrt {
@@ -202,19 +204,15 @@ const OpDecision* LayerPlan::find(Op op) const {
   return nullptr;
 }
 
-Result<PlanOutcome> plan(const ModelGeometry& model, const Device& device,
-                         const PlanOptions& options, const Catalog& catalog) {
-  if (Status s = check(options, catalog); !s) return std::move(s).error();
-  Result<std::vector<LayerClass>> classes = layer_classes(model, device, options.kv_cache);
-  if (!classes) return std::move(classes).error();
+Result<std::optional<Plan>> plan_classes(const std::vector<LayerClass>& classes,
+                                         const ModelGeometry& model, const Device& device,
+                                         const PlanOptions& options, const Catalog& catalog) {
   const Planner planner{model, device, options, catalog};
-
-  PlanOutcome outcome;
   std::vector<ClassServer> servers;
   std::vector<ClassOptions> served;
   std::vector<JointClass> joint;
-  servers.reserve(classes->size());
-  for (const LayerClass& c : *classes) {
+  servers.reserve(classes.size());
+  for (const LayerClass& c : classes) {
     servers.emplace_back(c, model, device, options, catalog);
     served.push_back(options_of(c, servers.back(), options.kv_cache));
     if (served.back().cells.empty() && served.back().bytes_unknown) {
@@ -224,10 +222,7 @@ Result<PlanOutcome> plan(const ModelGeometry& model, const Device& device,
   }
   const bool complete = std::all_of(joint.begin(), joint.end(),
                                     [](const JointClass& c) { return !c.options.empty(); });
-  if (!complete) {
-    outcome.refusals = refusals(*classes, model, device, options, catalog);
-    return outcome;
-  }
+  if (!complete) return std::optional<Plan>();
 
   const JointPlan choice = choose_jointly(joint);
   Plan result;
@@ -237,14 +232,28 @@ Result<PlanOutcome> plan(const ModelGeometry& model, const Device& device,
   result.out = options.out.value_or(result.q);
   result.pool_page_bytes = choice.pool_page_bytes;
   result.layers.resize(model.layers.size());
-  for (size_t c = 0; c < classes->size(); ++c) {
+  for (size_t c = 0; c < classes.size(); ++c) {
     const size_t option = choice.choices[c].option;
     const Cell& cell = served[c].cells[option];
     const std::vector<OpDecision> ops =
-        planner.decisions((*classes)[c], servers[c], cell, choice.choices[c], choice.plugins);
-    planner.place(result, (*classes)[c], cell, joint[c].options[option].page_bytes, ops);
+        planner.decisions(classes[c], servers[c], cell, choice.choices[c], choice.plugins);
+    planner.place(result, classes[c], cell, joint[c].options[option].page_bytes, ops);
   }
-  outcome.plan = std::move(result);
+  return std::optional<Plan>(std::move(result));
+}
+
+Result<PlanOutcome> plan(const ModelGeometry& model, const Device& device,
+                         const PlanOptions& options, const Catalog& catalog) {
+  if (Status s = check(options, catalog); !s) return std::move(s).error();
+  Result<std::vector<LayerClass>> classes = layer_classes(model, device, options.kv_cache);
+  if (!classes) return std::move(classes).error();
+  Result<std::optional<Plan>> planned = plan_classes(*classes, model, device, options, catalog);
+  if (!planned) return std::move(planned).error();
+  PlanOutcome outcome;
+  outcome.plan = *std::move(planned);
+  if (outcome.plan) return outcome;
+  outcome.refusals = refusals(*classes, model, device, options, catalog);
+  add_skipping(outcome.refusals, *classes, model, device, options, catalog);
   return outcome;
 }
 

@@ -87,6 +87,16 @@ std::vector<Change> next_size(const std::vector<Change>& smaller, const Values& 
   return larger;
 }
 
+// What the class's spelling stands for on another device; an error if nothing.
+Result<std::vector<Format>> formats_on(const LayerClass& c, const ModelGeometry& model,
+                                       const Device& device) {
+  return resolve(c.spelling, {.model_dtype = model.dtype,
+                              .cache = c.geometry.cache,
+                              .head_dim = c.geometry.head_dim,
+                              .gfx = device.gfx,
+                              .ds_mla = model.ds_mla});
+}
+
 class Search {
  public:
   Search(const std::vector<LayerClass>& classes, size_t refused, const ModelGeometry& model,
@@ -132,9 +142,9 @@ class Search {
     if (change.kv) {
       choice.formats = {*change.kv};
     } else if (change.device && change.device->gfx != device_.gfx) {
-      const auto other = respelled(c, c.spelling, model_, *change.device);
+      Result<std::vector<Format>> other = formats_on(c, model_, *change.device);
       if (!other) return std::nullopt;
-      choice.formats = other->formats;
+      choice.formats = *std::move(other);
     }
     if (change.block_size) choice.block_size = change.block_size;
     if (change.layout) choice.layout = change.layout;
@@ -173,20 +183,6 @@ bool adds_nothing(const Change& change, const std::vector<PlanAlternative>& foun
 }
 
 }  // namespace
-
-std::optional<LayerClass> respelled(const LayerClass& c, const Spelling& spelling,
-                                    const ModelGeometry& model, const Device& device) {
-  Result<std::vector<Format>> formats = resolve(spelling, {.model_dtype = model.dtype,
-                                                           .cache = c.geometry.cache,
-                                                           .head_dim = c.geometry.head_dim,
-                                                           .gfx = device.gfx,
-                                                           .ds_mla = model.ds_mla});
-  if (!formats) return std::nullopt;
-  LayerClass other = c;
-  other.spelling = spelling;
-  other.formats = *std::move(formats);
-  return other;
-}
 
 std::vector<PlanAlternative> plan_alternatives(const std::vector<LayerClass>& classes,
                                                size_t refused, const ModelGeometry& model,

@@ -20,8 +20,4 @@ std::vector<PlanAlternative> plan_alternatives(const std::vector<LayerClass>& cl
                                                const Device& device, const PlanOptions& options,
                                                const Catalog& catalog);
 
-// The class with another spelling, or none if that means nothing for its geometry.
-std::optional<LayerClass> respelled(const LayerClass& c, const Spelling& spelling,
-                                    const ModelGeometry& model, const Device& device);
-
 }  // namespace attnrt

@@ -56,14 +56,6 @@ struct Refuser {
     return {c.formats, options.kv_cache.block_size, options.kv_cache.layout};
   }
 
-  bool skipping_helps(const LayerClass& c) const {
-    if (c.skipped) return false;
-    const auto other = respelled(c, options.kv_cache.skip_format, model, device);
-    if (!other || other->formats == c.formats) return false;
-    const ClassServer server(*other, model, device, options, catalog);
-    return server.first_served(choice_of(*other)).has_value();
-  }
-
   std::vector<Alternative> alternatives_for(const std::vector<PlanAlternative>& found,
                                             const LayerClass& c, Op op) const {
     std::vector<Alternative> result;
@@ -98,7 +90,6 @@ struct Refuser {
       refusal.candidates = all_candidates(server.matcher(op), cell);
       refusal.alternatives = alternatives_for(found, c, kRequired[op]);
       refusal.also_layers.assign(c.layers.begin() + 1, c.layers.end());
-      refusal.skipping_helps = skipping_helps(c);
       out.push_back(std::move(refusal));
     }
   }

@@ -62,7 +62,8 @@ TEST(SkippedLayers, OnlyTheLayersThatAskForFp8AreRefusedWhereItIsNot) {
     layers.push_back(refusal.layer);
     for (int32_t layer : layers) EXPECT_EQ(kWindows[static_cast<size_t>(layer)], 0) << layer;
     EXPECT_EQ(refusal.spelling, "fp8");
-    EXPECT_TRUE(refusal.skipping_helps);
+    ASSERT_TRUE(refusal.skipping);
+    EXPECT_EQ(refusal.skipping->layers.size(), std::size(kWindows)) << "those skipped already, too";
     EXPECT_FALSE(refusal.alternatives.empty());
   }
 }

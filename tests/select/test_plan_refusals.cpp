@@ -55,7 +55,7 @@ TEST(PlanRefusals, NameTheOpThatFailsWithEveryKernelsReasons) {
   EXPECT_EQ(r[0].candidates[0].failed, bit(Rule::kOp));
   EXPECT_EQ(r[0].candidates[1].failed, bit(Rule::kHeadDim));
   EXPECT_THAT(r[0].alternatives, IsEmpty());
-  EXPECT_FALSE(r[0].skipping_helps);
+  EXPECT_FALSE(r[0].skipping);
 }
 
 TEST(PlanRefusals, EveryOpThatFailsIsNamed) {
@@ -113,9 +113,52 @@ TEST(PlanRefusals, SkippingTheLayerIsOneMoreWay) {
   ASSERT_FALSE(r.empty());
   EXPECT_EQ(r.back().layer, 1);
   EXPECT_THAT(r.back().also_layers, ElementsAre(3));
-  EXPECT_TRUE(r.back().skipping_helps);
+  ASSERT_TRUE(r.back().skipping);
+  const SkipAlternative& way = *r.back().skipping;
+  EXPECT_THAT(way.layers, ElementsAre(1, 3));
+  EXPECT_EQ(way.request.kv, Format::kBf16);
+  EXPECT_EQ(way.kernel, 1u);
+  EXPECT_EQ(way.kv_bytes_per_token, kv_bytes_per_token(way.request));
   options.kv_cache.skip_layers = {*parse_layer_selector("1"), *parse_layer_selector("3")};
   EXPECT_TRUE(plan(m, test::cpu(), options, catalog)->plan);
+}
+
+TEST(PlanRefusals, SkippingNamesAllThatFailAndAllThatWereSkipped) {
+  // fp8 has neither a window nor a soft cap; bf16 has both.
+  KernelManifest fp8 = test::kernel("fp8"), plain = test::kernel("plain");
+  fp8.kv = {Format::kFp8E4m3};
+  plain.features.insert(Feature::kWindow);
+  plain.features.insert(Feature::kSoftcap);
+  const Catalog catalog = test::catalog({test::plugin("p", {fp8, plain})});
+  LayerGeometry local = test::layer(), capped = test::layer();
+  local.window = 128;
+  capped.softcap = 30;
+  const ModelGeometry m = test::model({test::layer(), local, capped, test::layer()});
+  PlanOptions options = with_format("fp8");
+  options.kv_cache.skip_layers = {*parse_layer_selector("0")};
+  const std::vector<Refusal> r = refused(m, options, catalog);
+  ASSERT_THAT(r, SizeIs(4)) << "two classes; appending is served";
+  for (const Refusal& refusal : r) {
+    ASSERT_TRUE(refusal.skipping);
+    EXPECT_THAT(refusal.skipping->layers, ElementsAre(0, 1, 2));
+  }
+  options.kv_cache.skip_layers = {*parse_layer_selector("0-2")};
+  EXPECT_TRUE(plan(m, test::cpu(), options, catalog)->plan);
+}
+
+TEST(PlanRefusals, SkippingIsNotNamedWhereTheWholePlanWouldStillFail) {
+  // The window would be served in bf16, the soft cap in nothing.
+  KernelManifest fp8 = test::kernel("fp8"), plain = test::kernel("plain");
+  fp8.kv = {Format::kFp8E4m3};
+  plain.features.insert(Feature::kWindow);
+  const Catalog catalog = test::catalog({test::plugin("p", {fp8, plain})});
+  LayerGeometry local = test::layer(), capped = test::layer();
+  local.window = 128;
+  capped.softcap = 30;
+  const ModelGeometry m = test::model({test::layer(), local, capped});
+  for (const Refusal& refusal : refused(m, with_format("fp8"), catalog)) {
+    EXPECT_FALSE(refusal.skipping) << refusal.layer;
+  }
 }
 
 TEST(PlanRefusals, AnAlternativeTakesNothingFromOtherLayers) {

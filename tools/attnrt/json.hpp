@@ -33,7 +33,11 @@ Json to_json(const std::vector<Refusal>& refusals, const Catalog& catalog, const
 Json to_json(const RunReport& report);
 Json to_json(const Error& error);
 
-// Two spaces, UTF-8; bytes that are no UTF-8 are replaced.
+// Bytes are whole numbers nearly always, and then written as such: 576, not 576.0.
+Json bytes_json(double bytes);
+
+// Two spaces, ASCII: control characters are escaped with all the rest, and bytes that are no UTF-8
+// replaced.
 std::string dump(const Json& json);
 
 }  // namespace attnrt::command

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "attnrt/json.hpp"
 
 namespace attnrt::command {
@@ -71,7 +73,7 @@ Json to_json(const Alternative& alternative, const Catalog& catalog) {
   for (const auto& [key, value] : alternative.change) change[key] = change_value(key, value);
   return {{"change", std::move(change)},
           {"chosen", chosen_json(alternative.plugin, alternative.kernel, catalog)},
-          {"kv_bytes_per_token", alternative.kv_bytes_per_token}};
+          {"kv_bytes_per_token", bytes_json(alternative.kv_bytes_per_token)}};
 }
 
 Json to_json(const Error& error) {
@@ -83,8 +85,14 @@ Json to_json(const Error& error) {
           {"text", to_string(error)}};
 }
 
+Json bytes_json(double bytes) {
+  constexpr double kExact = 9007199254740992;  // 2^53: all whole numbers below are doubles
+  if (std::abs(bytes) < kExact && bytes == std::floor(bytes)) return static_cast<int64_t>(bytes);
+  return bytes;
+}
+
 std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace attnrt::command

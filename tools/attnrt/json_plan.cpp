@@ -35,6 +35,12 @@ Json group_json(const CacheGroup& group) {
           {"page_bytes", group.page_bytes}};
 }
 
+Json skipping_json(const SkipAlternative& way, const Catalog& catalog) {
+  return {{"change", {{"skip_layers", way.layers}}},
+          {"chosen", chosen_json(way.plugin, way.kernel, catalog)},
+          {"kv_bytes_per_token", bytes_json(way.kv_bytes_per_token)}};
+}
+
 }  // namespace
 
 Json to_json(const Plan& plan, const Catalog& catalog, const Policy& policy) {
@@ -56,8 +62,8 @@ Json to_json(const Plan& plan, const Catalog& catalog, const Policy& policy) {
           {"layers", std::move(layers)},
           {"groups", std::move(groups)},
           {"pool_page_bytes", plan.pool_page_bytes},
-          {"kv_bytes_per_token", plan.kv_bytes_per_token},
-          {"padding_bytes_per_token", plan.padding_bytes_per_token}};
+          {"kv_bytes_per_token", bytes_json(plan.kv_bytes_per_token)},
+          {"padding_bytes_per_token", bytes_json(plan.padding_bytes_per_token)}};
 }
 
 Json to_json(const std::vector<Refusal>& refusals, const Catalog& catalog, const Policy& policy) {
@@ -80,11 +86,7 @@ Json to_json(const std::vector<Refusal>& refusals, const Catalog& catalog, const
     for (const Alternative& alternative : refusal.alternatives) {
       json["alternatives"].push_back(to_json(alternative, catalog));
     }
-    if (refusal.skipping_helps) {
-      std::vector<int32_t> skipped{refusal.layer};
-      skipped.insert(skipped.end(), refusal.also_layers.begin(), refusal.also_layers.end());
-      json["alternatives"].push_back({{"change", {{"skip_layers", skipped}}}});
-    }
+    if (refusal.skipping) json["alternatives"].push_back(skipping_json(*refusal.skipping, catalog));
     layers.push_back(std::move(json));
   }
   return {

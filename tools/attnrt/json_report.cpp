@@ -42,7 +42,7 @@ Json group_json(const GroupReport& group, bool synthetic) {
                {"prefill_tokens_per_s", group.prefill_tokens_per_s},
                {"decode_tokens_per_s", group.decode_tokens_per_s},
                {"decode_gb_per_s", group.decode_gb_per_s},
-               {"kv_bytes_per_token", group.kv_bytes_per_token}};
+               {"kv_bytes_per_token", bytes_json(group.kv_bytes_per_token)}};
   put_exact(json, group.exact, synthetic);
   return json;
 }
@@ -80,7 +80,7 @@ Json to_json(const RunReport& report) {
                {"decode_gb_per_s", report.decode_gb_per_s},
                {"prefill_latency", latency_json(report.prefill)},
                {"decode_latency", latency_json(report.decode)},
-               {"kv_bytes_per_token", report.kv_bytes_per_token},
+               {"kv_bytes_per_token", bytes_json(report.kv_bytes_per_token)},
                {"seconds", report.seconds}};
   put_exact(json, report.exact, report.synthetic);
   return json;

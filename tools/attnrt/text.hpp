@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attnrt/plan.hpp"
@@ -10,8 +11,16 @@
 
 namespace attnrt::command {
 
-// "decode, 1 query token, bf16 q, 32/8 heads of 128, kv nvfp4 (nvfp4_linear), block 16, …"
+// "decode on cpu, 1 query token, q bf16, kv nvfp4 (nvfp4_linear), 32/8 heads of 128, block 16, …"
 std::string request_text(const Request& request, const std::string& kv);
+
+// "cpu paged_decode"
+std::string kernel_text(uint32_t plugin, uint32_t kernel, const Catalog& catalog);
+// The same of several ops: "cpu attend" where one kernel serves them all, else "cpu append
+// (append), cpu attend (prefill, decode)".
+std::string kernels_text(const std::vector<std::pair<Op, std::string>>& served);
+// What a rule allows; of long lists the beginning and the length.
+std::string allowed_text(const std::vector<std::string>& allowed);
 
 // An alternative as options of `attnrt select`: "--kv fp8_e4m3 --block 32"
 std::string options_text(const Alternative& alternative);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "attnrt/json.hpp"
 #include "attnrt/text.hpp"
 #include "attnrt/text_table.hpp"
@@ -10,12 +12,29 @@ std::string dim_text(HeadDim dim) {
   return std::to_string(dim.qk) + "," + std::to_string(dim.v);
 }
 
+}  // namespace
+
 std::string kernel_text(uint32_t plugin, uint32_t kernel, const Catalog& catalog) {
   const Manifest& manifest = catalog.entries()[plugin].manifest;
   return manifest.name + " " + manifest.kernels[kernel].name;
 }
 
-// Long lists (pairs of head sizes, mostly) say how long they are; --json has all of it.
+std::string kernels_text(const std::vector<std::pair<Op, std::string>>& served) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> kernels;
+  for (const auto& [op, kernel] : served) {
+    auto same = [&](const auto& entry) { return entry.first == kernel; };
+    auto it = std::find_if(kernels.begin(), kernels.end(), same);
+    if (it == kernels.end()) it = kernels.insert(it, {kernel, {}});
+    it->second.emplace_back(name(op));
+  }
+  std::vector<std::string> parts;
+  for (const auto& [kernel, ops] : kernels) {
+    parts.push_back(kernels.size() == 1 ? kernel : kernel + " (" + join(ops, ", ") + ")");
+  }
+  return join(parts, ", ");
+}
+
+// Pairs of head sizes, mostly; --json has all of it.
 std::string allowed_text(const std::vector<std::string>& allowed) {
   constexpr size_t kShown = 12;
   if (allowed.empty()) return "-";
@@ -23,8 +42,6 @@ std::string allowed_text(const std::vector<std::string>& allowed) {
   const std::vector<std::string> first(allowed.begin(), allowed.begin() + kShown);
   return join(first, ", ") + ", … (" + std::to_string(allowed.size()) + " in all)";
 }
-
-}  // namespace
 
 std::string request_text(const Request& request, const std::string& kv) {
   const std::string format(name(request.kv));
@@ -38,8 +55,9 @@ std::string request_text(const Request& request, const std::string& kv) {
           dim_text(request.head_dim),
       "block " + std::to_string(request.block_size),
       std::string(name(request.layout)),
-      std::string(name(request.cache)) + " cache",
-      join(names_of(request.features), "+")};
+      std::string(name(request.cache)) + " cache"};
+  // append and merge know few features, and mostly none.
+  if (!names_of(request.features).empty()) parts.push_back(join(names_of(request.features), "+"));
   if (request.out && *request.out != request.q) {
     parts.push_back("out " + std::string(name(*request.out)));
   }

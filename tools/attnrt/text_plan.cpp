@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <map>
 
 #include "attnrt/text.hpp"
@@ -7,24 +6,13 @@
 namespace attnrt::command {
 namespace {
 
-// "cpu attend" where one kernel serves all ops; else "cpu append (append), cpu attend (prefill,
-// …)".
 std::string backends_text(const LayerPlan& layer, const Catalog& catalog) {
-  std::vector<std::pair<std::string, std::vector<std::string>>> kernels;
+  std::vector<std::pair<Op, std::string>> served;
   for (const OpDecision& decision : layer.ops) {
-    const Manifest& manifest = catalog.entries()[decision.plugin].manifest;
-    const std::string kernel = manifest.name + " " + manifest.kernels[decision.kernel].name;
-    auto same = [&](const auto& entry) { return entry.first == kernel; };
-    auto it = std::find_if(kernels.begin(), kernels.end(), same);
-    if (it == kernels.end()) it = kernels.insert(it, {kernel, {}});
-    it->second.emplace_back(name(decision.op));
-  }
-  std::vector<std::string> parts;
-  for (const auto& [kernel, ops] : kernels) {
-    parts.push_back(kernels.size() == 1 ? kernel : kernel + " (" + join(ops, ", ") + ")");
+    served.emplace_back(decision.op, kernel_text(decision.plugin, decision.kernel, catalog));
   }
   const bool split = layer.find(Op::kMixed) == nullptr;
-  return join(parts, ", ") + (split ? "; mixed batches are split" : "");
+  return kernels_text(served) + (split ? "; mixed batches are split" : "");
 }
 
 // Layers that agree in everything that a plan decides make one row.
@@ -58,7 +46,7 @@ std::string plan_text(const Plan& plan, const Catalog& catalog) {
     row.insert(row.end(), key.begin(), key.end());
     table.add(std::move(row));
   }
-  std::string text = plan.model + " on " + to_string(plan.device) + ": q " +
+  std::string text = printable(plan.model) + " on " + to_string(plan.device) + ": q " +
                      std::string(name(plan.q)) + ", out " + std::string(name(plan.out)) + "\n\n" +
                      table.to_string() + "\n" + number_text(plan.kv_bytes_per_token, 8) +
                      " KV bytes a token";
@@ -66,48 +54,6 @@ std::string plan_text(const Plan& plan, const Catalog& catalog) {
     text += ", " + number_text(plan.padding_bytes_per_token, 8) + " of them padding";
   }
   return text + "; the pool's page is " + bytes_text(plan.pool_page_bytes) + "\n";
-}
-
-namespace {
-
-// Items of skip_layers, as YAML takes them: 5, "7-9".
-std::string selectors_text(const std::vector<int32_t>& sorted) {
-  std::string text;
-  for (size_t first = 0; first < sorted.size();) {
-    size_t last = first;
-    while (last + 1 < sorted.size() && sorted[last + 1] == sorted[last] + 1) ++last;
-    if (!text.empty()) text += ", ";
-    text += first == last
-                ? std::to_string(sorted[first])
-                : "\"" + std::to_string(sorted[first]) + "-" + std::to_string(sorted[last]) + "\"";
-    first = last + 1;
-  }
-  return text;
-}
-
-}  // namespace
-
-std::string refusals_text(const std::vector<Refusal>& refusals, const Catalog& catalog,
-                          const Policy& policy) {
-  std::string text;
-  for (const Refusal& refusal : refusals) {
-    std::vector<int32_t> layers{refusal.layer};
-    layers.insert(layers.end(), refusal.also_layers.begin(), refusal.also_layers.end());
-    std::sort(layers.begin(), layers.end());
-    text += "nothing can serve layer" + std::string(layers.size() > 1 ? "s " : " ") +
-            ranges_text(layers) + ": " + request_text(refusal.request, refusal.spelling) + "\n\n";
-    text += candidates_text(refusal.candidates, refusal.request, catalog, policy, "");
-    if (!refusal.alternatives.empty()) {
-      text += "\nwhat would be served, checked (as options of attnrt select):\n" +
-              alternatives_text(refusal.alternatives, catalog);
-    }
-    if (refusal.skipping_helps) {
-      text += "\nor keep skip_format there too: add to kv_cache.skip_layers: [" +
-              selectors_text(layers) + "]\n";
-    }
-    text += "\n";
-  }
-  return text;
 }
 
 }  // namespace attnrt::command

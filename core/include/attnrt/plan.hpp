@@ -103,6 +103,16 @@ struct Plan {
   double padding_bytes_per_token = 0;
 };
 
+// One more way out of a refusal: kv_cache.skip_layers with all these layers, those of the options
+// and all that fail. The whole model has been planned so.
+struct SkipAlternative {
+  std::vector<int32_t> layers;  // ascending
+  Request request;              // of the refusal's layer and op, in that plan
+  uint32_t plugin = 0;
+  uint32_t kernel = 0;
+  double kv_bytes_per_token = 0;  // one layer's
+};
+
 // Why a layer and op can't be served.
 struct Refusal {
   int32_t layer = 0;
@@ -111,8 +121,8 @@ struct Refusal {
   Request request;  // with the first format and block size that were tried
   std::vector<Candidate> candidates;
   std::vector<Alternative> alternatives;
-  std::vector<int32_t> also_layers;  // layers that fail for the same reason
-  bool skipping_helps = false;       // as one more way: put the layer into skip_layers
+  std::vector<int32_t> also_layers;         // layers that fail for the same reason
+  std::optional<SkipAlternative> skipping;  // one more way, where it helps
 };
 
 struct PlanOutcome {
