@@ -1,6 +1,7 @@
 #include "attnrt/config.hpp"
 
 #include "config/files.hpp"
+#include "config/places.hpp"
 #include "config/reader.hpp"
 #include "config/sections.hpp"
 
@@ -21,7 +22,11 @@ class FileReader {
                   describe(root));
       return *scope_.error();
     }
-    file_.report = read_report(root.find("report"), scope_);
+    const Tree* report = root.find("report");
+    file_.report = read_report(report, scope_);
+    if (report != nullptr) {
+      add_places(*report, "report", scope_.origin(), file_.report.places);
+    }
     Tree shared = root;
     std::erase_if(shared.fields,
                   [](const Tree::Field& f) { return f.key == "runs" || f.key == "report"; });
@@ -38,8 +43,13 @@ class FileReader {
 
  private:
   void add_list(const Tree& runs, const Tree& shared) {
-    if (runs.kind != Tree::Kind::kSequence || runs.items.empty()) {
+    if (runs.kind != Tree::Kind::kSequence) {
       scope_.fail(runs.at, "a list of runs", describe(runs));
+      return;
+    }
+    if (runs.items.empty()) {
+      scope_.fail(runs.at, "at least one run in runs", "an empty list",
+                  "add a run to it (- name: …), or leave runs out: the file is then one run");
       return;
     }
     for (const Tree& item : runs.items) {
@@ -67,13 +77,16 @@ class FileReader {
     read_plugins(reader.get("plugins"), scope_, around_, run);
     run.workload = read_workload(reader.get("workload"), scope_, around_);
     run.verify = read_verify(reader.get("verify"), scope_);
-    for (const char* key : {"runs", "report"}) {
-      if (tree.find(key) != nullptr) {
+    for (const char* key : {"report", "runs"}) {
+      if (reader.get(key) != nullptr) {
         scope_.fail(tree.find(key)->at, "a run", std::string("'") + key + "' inside a run",
                     "it belongs to the whole file");
       }
     }
     reader.finish();
+    for (const Tree::Field& field : tree.fields) {
+      if (field.key != "model") add_places(field.value, field.key, scope_.origin(), run.places);
+    }
     for (const Spelling& format : formats) {
       run.kv_cache.format = format;
       run.name = name ? *name : run.model.name + " " + format.text;
@@ -140,7 +153,7 @@ Result<RunFile> parse_config(std::string_view yaml, const std::string& origin,
 }
 
 Result<RunFile> load_config(const std::string& path, const ConfigContext& context) {
-  Result<std::string> text = config::read_file(path, "a configuration");
+  Result<std::string> text = config::read_file(path, "a configuration", config::kMaxConfigBytes);
   if (!text.ok()) return std::move(text).error();
   return parse_config(*text, path, context);
 }

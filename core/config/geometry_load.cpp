@@ -24,7 +24,8 @@ bool looks_like_a_path(const std::string& text) {
 Result<ModelGeometry> load_file(const std::string& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return load_file((fs::path(path) / "config.json").string());
-  Result<std::string> text = config::read_file(path, "a model's geometry");
+  Result<std::string> text =
+      config::read_file(path, "a model's geometry", config::kMaxGeometryBytes);
   if (!text.ok()) return std::move(text).error();
   const fs::path file(path);
   if (file.extension() != ".json") return parse_geometry(*text, path);

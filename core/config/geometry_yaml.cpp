@@ -167,6 +167,7 @@ Result<ModelGeometry> parse_geometry(std::string_view yaml, std::string_view ori
   if (!tree.ok()) return std::move(tree).error();
   config::Scope scope{std::string(origin)};
   config::Reader reader(*tree, scope, "a model's geometry");
+  reader.allow(config::kGeometryKeys, {"attnrt_model"});
   if (reader.integer("attnrt_model", 1, 1) == std::nullopt) {
     scope.fail(tree->at, "a model's geometry (attnrt_model: 1)", "no attnrt_model");
   }

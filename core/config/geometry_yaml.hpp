@@ -1,12 +1,17 @@
 // Our own description of a model's layers, as a file of configs/models/ or written into a run.
 #pragma once
 
+#include <array>
+#include <string_view>
+
 #include "attnrt/geometry.hpp"
 #include "config/reader.hpp"
 
 namespace attnrt::config {
 
-// Reads name, dtype, ds_mla, layer and layers from a mapping whose other keys are the caller's.
+inline constexpr std::array<std::string_view, 5> kGeometryKeys{"name", "dtype", "ds_mla", "layer",
+                                                               "layers"};
+// Reads kGeometryKeys from a mapping whose other keys are the caller's.
 ModelGeometry read_geometry(Reader& reader);
 
 // Layers that no model can have are an error, with `at` as its place.

@@ -13,8 +13,12 @@ bool is_path(const std::string& text) {
 ModelGeometry named_geometry(const Tree& value, Scope& scope, const Surroundings& around) {
   const auto text = as_text(value, scope, "a geometry's name or file");
   if (!text) return {};
-  const std::string wanted = is_path(*text) ? resolve_path(*text, around.folder) : *text;
-  Result<ModelGeometry> model = load_geometry(wanted, {around.folder + "/models"});
+  const Result<std::string> wanted = is_path(*text) ? resolve_path(*text, around.folder) : *text;
+  if (!wanted.ok()) {
+    scope.fail(value.at, wanted.error());
+    return {};
+  }
+  Result<ModelGeometry> model = load_geometry(*wanted, {around.folder + "/models"});
   if (model.ok()) return *std::move(model);
   // Trouble inside the geometry's own file keeps its place there, and says who asked for it.
   Error error = std::move(model).error();
@@ -32,6 +36,7 @@ ModelGeometry read_model(const Tree* section, Scope& scope, const Surroundings& 
   }
   if (section->kind == Tree::Kind::kScalar) return named_geometry(*section, scope, around);
   Reader reader(*section, scope, "model");
+  reader.allow(kGeometryKeys, {"geometry", "first_layers"});
   ModelGeometry model;
   if (const Tree* geometry = reader.get("geometry")) {
     model = named_geometry(*geometry, scope, around);

@@ -71,7 +71,14 @@ std::optional<std::vector<std::string>> read_paths(Reader& reader, std::string_v
                                                    const Surroundings& around) {
   auto paths = reader.words(key, "a folder");
   if (!paths) return paths;
-  for (std::string& path : *paths) path = resolve_path(path, around.folder);
+  for (std::string& path : *paths) {
+    Result<std::string> resolved = resolve_path(path, around.folder);
+    if (!resolved.ok()) {
+      reader.scope().fail(reader.get(key)->at, std::move(resolved).error());
+      return std::nullopt;
+    }
+    path = *std::move(resolved);
+  }
   return paths;
 }
 

@@ -137,12 +137,21 @@ std::optional<std::vector<std::string>> Reader::words(std::string_view key,
   return list;
 }
 
+void Reader::allow(std::span<const std::string_view> keys,
+                   std::initializer_list<std::string_view> others) {
+  std::vector<std::string_view> known(others);
+  known.insert(known.end(), keys.begin(), keys.end());
+  refuse_all_but(known);
+}
+
 void Reader::finish() {
+  refuse_all_but(known_);
+}
+
+void Reader::refuse_all_but(const std::vector<std::string_view>& known) {
   for (const Tree::Field& field : tree_.fields) {
-    bool known = false;
-    for (std::string_view key : known_) known = known || key == field.key;
-    if (known) continue;
-    scope_.fail(field.at, unknown_name("a key of " + what_, field.key, known_));
+    if (std::find(known.begin(), known.end(), field.key) != known.end()) continue;
+    scope_.fail(field.at, unknown_name("a key of " + what_, field.key, known));
     return;
   }
 }

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +56,10 @@ class Reader {
   // A list of words, or one word alone.
   std::optional<std::vector<std::string>> words(std::string_view key, std::string_view expected);
 
+  // A key that is neither of these is a problem at once: before keys that are needed are missed,
+  // which it may be meant to be. The message names the nearest.
+  void allow(std::span<const std::string_view> keys,
+             std::initializer_list<std::string_view> others);
   // Every key that was not asked for is a problem; the message names the nearest that was.
   void finish();
 
@@ -61,6 +67,8 @@ class Reader {
   Scope& scope() { return scope_; }
 
  private:
+  void refuse_all_but(const std::vector<std::string_view>& known);
+
   const Tree& tree_;
   Scope& scope_;
   std::string what_;

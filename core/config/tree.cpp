@@ -1,5 +1,6 @@
 #include "config/tree.hpp"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -16,6 +17,9 @@ namespace {
 // Aliases let a short text unfold without bound; configurations are small.
 constexpr int kMaxDepth = 48;
 constexpr int64_t kMaxNodes = 500'000;
+constexpr const char* kDepthExpected = "at most 48 levels of nesting";
+constexpr const char* kDepthRemedy =
+    "close brackets, and look for an alias (*name) inside its own anchor (&name)";
 
 Position position(const YAML::Mark& mark) {
   return {mark.line + 1, mark.column + 1};
@@ -57,8 +61,12 @@ class Converter {
     Tree tree;
     tree.at = position(node.Mark());
     if (error) return tree;
-    if (depth > kMaxDepth || ++nodes_ > kMaxNodes) {
-      fail(tree.at, "a configuration of reasonable size", "one nested or repeated without end",
+    if (depth > kMaxDepth) {
+      fail(tree.at, kDepthExpected, "more", kDepthRemedy);
+      return tree;
+    }
+    if (++nodes_ > kMaxNodes) {
+      fail(tree.at, "a configuration of reasonable size", "one repeated without end",
            "look for an alias (*name) inside its own anchor (&name)");
       return tree;
     }
@@ -165,6 +173,9 @@ Result<Tree> parse_tree(std::string_view text, std::string_view origin) {
     Tree tree = converter.convert(YAML::Load(copy), 0);
     if (converter.error) return *converter.error;
     return tree;
+  } catch (const YAML::DeepRecursion& e) {  // the parser's own limit; its words are "bad file"
+    return Error{ErrorCode::kInvalid, locate(origin, position(e.mark)), kDepthExpected, "more",
+                 kDepthRemedy};
   } catch (const YAML::Exception& e) {
     return Error{ErrorCode::kInvalid, locate(origin, position(e.mark)), "YAML or JSON", e.msg, ""};
   }

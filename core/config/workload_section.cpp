@@ -25,12 +25,23 @@ class SplitMix {
   uint64_t state_;
 };
 
+// A bare name is one of the cache folder; without that it stays bare, which only a run minds.
+std::string recording_path(const Tree& value, const std::string& text, Scope& scope,
+                           const Surroundings& around) {
+  const bool bare = text.find('/') == std::string::npos;
+  const std::string& folder = bare ? around.context.cache_folder : around.folder;
+  if (folder.empty()) return text;
+  Result<std::string> path = resolve_path(text, folder);
+  if (path.ok()) return *std::move(path);
+  scope.fail(value.at, std::move(path).error());
+  return "";
+}
+
 Workload read_recorded(Reader& reader, const Surroundings& around) {
   RecordedWorkload work;
   if (const Tree* value = reader.need("file", "a recording (file: NAME.safetensors)")) {
     if (auto text = as_text(*value, reader.scope(), "a recording's file")) {
-      const bool bare = text->find('/') == std::string::npos;
-      work.file = resolve_path(*text, bare ? around.context.cache_folder : around.folder);
+      work.file = recording_path(*value, *text, reader.scope(), around);
     }
   }
   work.decode_tokens = reader.integer("decode_tokens", 0, kMaxTokens).value_or(work.decode_tokens);

@@ -49,6 +49,15 @@ Error plugin_error(std::string_view where, std::string_view call, attnrt_status 
                std::string(remedy_for(status))};
 }
 
+Error option_error(std::string_view where, std::string_view plugin, std::string_view key,
+                   std::string_view text) {
+  const std::string option = "plugins: options: " + std::string(plugin) + ": " + std::string(key);
+  return Error{ErrorCode::kInvalid, std::string(where),
+               "a value that plugin '" + std::string(plugin) + "' takes for its option '" +
+                   std::string(key) + "'",
+               std::string(text), "correct or remove " + option};
+}
+
 Error plugin_threw(std::string_view where, std::string_view call, std::string_view what) {
   return Error{ErrorCode::kPluginRefused, std::string(where),
                std::string(call) + " to return a status",

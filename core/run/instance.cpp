@@ -4,13 +4,13 @@
 #include <cstring>
 
 #include "load/plugin_call.hpp"
+#include "run/option_refusal.hpp"
 #include "run/plugin_source.hpp"
 
 namespace attnrt::runtime {
 namespace {
 
-const std::vector<std::pair<std::string, std::string>>* options_of(const SessionOptions& options,
-                                                                   const std::string& plugin) {
+const PluginOptions* options_of(const SessionOptions& options, const std::string& plugin) {
   for (const auto& [name, values] : options.plugin_options) {
     if (name == plugin) return &values;
   }
@@ -39,10 +39,11 @@ Result<std::unique_ptr<Instance>> Instance::open(const LoadedPlugin& plugin, con
                                                  const HostServices& host,
                                                  const SessionOptions& options) {
   const std::string where = "plugin '" + plugin.name + "' on " + to_string(device);
+  static const PluginOptions kNone;
+  const PluginOptions* values = options_of(options, plugin.name);
+  if (values == nullptr) values = &kNone;
   std::vector<attnrt_option> given;
-  if (const auto* values = options_of(options, plugin.name)) {
-    for (const auto& [key, value] : *values) given.push_back({key.c_str(), value.c_str()});
-  }
+  for (const auto& [key, value] : *values) given.push_back({key.c_str(), value.c_str()});
   attnrt_device d{};
   d.struct_size = sizeof d;
   d.kind = static_cast<int32_t>(device.kind);
@@ -52,10 +53,15 @@ Result<std::unique_ptr<Instance>> Instance::open(const LoadedPlugin& plugin, con
   d.options = given.empty() ? nullptr : given.data();
   d.option_count = given.size();
   attnrt_instance* handle = nullptr;
+  std::optional<Error> option;
   Status opened = load::call_plugin(where, "open", [&](attnrt_error* error) {
-    return plugin.table->open(&host.table, &d, &handle, error);
+    const attnrt_status status = plugin.table->open(&host.table, &d, &handle, error);
+    if (status == ATTNRT_OK) return status;
+    const std::string_view text(error->text, ::strnlen(error->text, error->capacity));
+    option = option_refusal(status, text, plugin.name, *values, options);
+    return status;
   });
-  if (!opened) return opened.error();
+  if (!opened) return option ? *option : opened.error();
   std::unique_ptr<Instance> instance(new Instance(plugin, handle));
   if (is_host(device.kind)) return instance;
   auto* service = function_of(plugin.table, &attnrt_plugin::device_service);

@@ -19,7 +19,7 @@ bool is_host(DeviceKind kind);
 
 class Instance {
  public:
-  // host outlives the instance. Errors: kPluginRefused.
+  // host outlives the instance. Errors: kPluginRefused; kInvalid: an option that it does not take.
   static Result<std::unique_ptr<Instance>> open(const LoadedPlugin& plugin, const Device& device,
                                                 const HostServices& host,
                                                 const SessionOptions& options);

@@ -30,7 +30,7 @@ Result<OpDecision> choose(const OpDecision& planned, Format kv, const OracleRequ
   policy.require = r.config.verify->against;
   const Decision decision = select(op.request, r.registry.catalog(), policy);
   if (!decision.chosen) {
-    std::string found = "no such plugin";
+    std::string found;
     for (const Candidate& c : decision.candidates) {
       if (r.registry.catalog().entries()[c.plugin].manifest.name != policy.require) continue;
       found.clear();

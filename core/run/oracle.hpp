@@ -26,7 +26,7 @@ struct OracleRequest {
 };
 
 // Outputs of the sample's rows in f32, a model layer (empty: not run). The plugin is
-// config.verify->against. Errors: no such plugin, or it can't serve what was planned.
+// config.verify->against, one of the registry's. Error: it can't serve what was planned.
 Result<std::vector<std::vector<float>>> ask_oracle(const OracleRequest& request,
                                                    const std::function<void(double)>& progress);
 

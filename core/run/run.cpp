@@ -21,6 +21,12 @@ constexpr uint64_t kSampleSeed = 9;
 
 Result<std::unique_ptr<TensorSource>> open_workload(const RunConfig& config) {
   if (const auto* recorded = std::get_if<RecordedWorkload>(&config.workload)) {
+    if (recorded->file.find('/') == std::string::npos) {
+      return Error{ErrorCode::kInvalid, config.place("workload.file"),
+                   "a cache folder where recordings are looked for (XDG_CACHE_HOME, or HOME)",
+                   "neither is an absolute path",
+                   "set one of them, or write the file's path: ./" + recorded->file};
+    }
     return open_recording(*recorded, config.model);
   }
   return make_synthetic(std::get<SyntheticWorkload>(config.workload), config.model);
@@ -80,6 +86,7 @@ class Run {
     const auto begin = std::chrono::steady_clock::now();
     Result<Plan> plan = plan_run(config_, registry_.catalog());
     if (!plan) return plan.error();
+    if (Status s = check_oracle_name(config_, registry_.catalog()); !s) return s.error();
     if (Status s = check_run(config_, *plan); !s) return s.error();
     Result<std::unique_ptr<TensorSource>> source = open_workload(config_);
     if (!source) return source.error();

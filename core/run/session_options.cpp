@@ -1,6 +1,7 @@
 #include "run/session_options.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "run/step_batch.hpp"
 
@@ -19,9 +20,18 @@ SessionOptions session_options(const RunConfig& config, const Plan& plan,
       options.blocks = std::max(options.blocks, blocks_for(sequences, group.page.block_size));
     }
   }
+  std::map<std::pair<std::string, std::string>, std::string> places;
   for (const auto& [plugin, values] : config.plugins.options) {
     options.plugin_options.emplace_back(plugin, values);
+    for (const auto& [key, value] : values) {
+      places[{plugin, key}] = config.place("plugins.options." + plugin + "." + key);
+    }
   }
+  options.option_place = [places = std::move(places)](const std::string& plugin,
+                                                      const std::string& key) {
+    const auto it = places.find({plugin, key});
+    return it == places.end() ? std::string() : it->second;
+  };
   return options;
 }
 

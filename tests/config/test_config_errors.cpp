@@ -1,6 +1,10 @@
 // What must be refused, and in which words. Every message has file, line and column.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "tests/config/fixture.hpp"
 
@@ -43,6 +47,10 @@ const Bad kSyntax[] = {
      "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
      "e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n",
      "expected a configuration of reasonable size"},
+    {"deep", "device: " + std::string(60, '[') + std::string(60, ']'),
+     "run.yaml:1:57: expected at most 48 levels of nesting, found more"},
+    {"deeper_than_the_parser", "device: " + std::string(5000, '['),
+     "expected at most 48 levels of nesting, found more"},
 };
 INSTANTIATE_TEST_SUITE_P(Syntax, RefusedConfig, testing::ValuesIn(kSyntax),
                          [](const auto& p) { return p.param.name; });
@@ -50,7 +58,10 @@ INSTANTIATE_TEST_SUITE_P(Syntax, RefusedConfig, testing::ValuesIn(kSyntax),
 const Bad kKeys[] = {
     {"unknown_section", test::with("modle: x"),
      "run.yaml:2:1: expected a key of a run (name, model, device, kv_cache, request, plugins, "
-     "workload, verify), found 'modle'; nearest: 'model'"},
+     "workload, verify, report, runs), found 'modle'; nearest: 'model'"},
+    {"unknown_beside_the_geometry", "model: {geometri: smollm2-135m}\n",
+     "run.yaml:1:9: expected a key of model (geometry, first_layers, name, dtype, ds_mla, layer, "
+     "layers), found 'geometri'; nearest: 'geometry'"},
     {"unknown_in_kv_cache", test::with("kv_cache: {formt: fp8}"),
      "run.yaml:2:12: expected a key of kv_cache"},
     {"unknown_in_plugins", test::with("plugins: {requires: cpu}"),
@@ -168,7 +179,8 @@ const Bad kValues[] = {
      "run.yaml:2:18: expected a number from 0 to 1, found '1.5'"},
     {"runs_is_a_mapping", "runs: {a: b}\n",
      "run.yaml:1:7: expected a list of runs, found a mapping"},
-    {"no_runs", "runs: []\n", "run.yaml:1:7: expected a list of runs, found a list"},
+    {"no_runs", "runs: []\n",
+     "run.yaml:1:7: expected at least one run in runs, found an empty list"},
     {"run_is_text", test::with("runs: [a]"),
      "run.yaml:2:8: expected a run (key: value), found 'a'"},
     {"equal_names", test::with("runs: [{}, {device: cpu}]"),
@@ -185,6 +197,27 @@ TEST(RefusedConfigFile, MissingFileSaysSo) {
   EXPECT_THAT(
       to_string(file.error()),
       testing::StartsWith("/nowhere/run.yaml: expected a configuration, found No such file"));
+}
+
+TEST(RefusedConfigFile, LargerThanAMebibyteIsNotRead) {
+  const std::string path = testing::TempDir() + "attnrt_large.yaml";
+  std::ofstream(path) << "device: cpu # " << std::string(1 << 20, 'x');
+  const Result<RunFile> file = load_config(path, test::bare_context());
+  std::remove(path.c_str());
+  ASSERT_FALSE(file.ok());
+  EXPECT_EQ(file.error().expected, "a configuration of at most 1 MiB");
+}
+
+TEST(RefusedConfigFile, FifosAndDevicesAreRefusedAtOnce) {
+  const std::string fifo = testing::TempDir() + "attnrt_fifo_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const Result<RunFile> from_fifo = load_config(fifo, test::bare_context());  // would wait for ever
+  unlink(fifo.c_str());
+  ASSERT_FALSE(from_fifo.ok());
+  EXPECT_EQ(from_fifo.error().found, "a FIFO");
+  const Result<RunFile> from_device = load_config("/dev/zero", test::bare_context());
+  ASSERT_FALSE(from_device.ok());
+  EXPECT_EQ(from_device.error().found, "a device");
 }
 
 TEST(RefusedConfigFile, FolderIsNotAFile) {

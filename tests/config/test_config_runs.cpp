@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string>
+#include <utility>
 
 #include "tests/config/fixture.hpp"
 
@@ -212,6 +214,42 @@ TEST(Config, CacheFolderFollowsTheEnvironment) {
   unsetenv("XDG_CACHE_HOME");
   EXPECT_EQ(user_cache_folder(), std::string(std::getenv("HOME")) + "/.cache/attnrt");
   if (!saved.empty()) setenv("XDG_CACHE_HOME", saved.c_str(), 1);
+}
+
+// The environment without a home; put back at the end.
+class Homeless {
+ public:
+  Homeless() {
+    for (auto& [name, value] : saved_) {
+      if (const char* now = std::getenv(name)) value = now;
+      unsetenv(name);
+    }
+  }
+  ~Homeless() {
+    for (const auto& [name, value] : saved_) {
+      if (!value.empty()) setenv(name, value.c_str(), 1);
+    }
+  }
+
+ private:
+  std::pair<const char*, std::string> saved_[2] = {{"HOME", ""}, {"XDG_CACHE_HOME", ""}};
+};
+
+TEST(Config, WithoutAHomeThereIsNoCacheFolder) {
+  const Homeless homeless;
+  EXPECT_EQ(user_cache_folder(), "") << "never the current folder";
+  ConfigContext context = test::bare_context();
+  context.cache_folder = user_cache_folder();
+  const Result<RunFile> bare = parse_config(
+      test::with("workload: {kind: recorded, file: a.safetensors}"), "/etc/run.yaml", context);
+  ASSERT_TRUE(bare.ok()) << "a plan needs no recording";
+  EXPECT_EQ(std::get<RecordedWorkload>(bare->runs[0].workload).file, "a.safetensors");
+  const Result<RunFile> home = parse_config(
+      test::with("workload: {kind: recorded, file: ~/a.safetensors}"), "/etc/run.yaml", context);
+  ASSERT_FALSE(home.ok());
+  EXPECT_EQ(to_string(home.error()),
+            "/etc/run.yaml:2:34: expected a home folder for ~/ (HOME), found no absolute path in "
+            "HOME; set HOME, or write the whole path");
 }
 
 }  // namespace

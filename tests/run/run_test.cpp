@@ -214,9 +214,11 @@ TEST_F(RunTest, SaysWhatNoBackendServesAndWhatWouldWork) {
 
 TEST_F(RunTest, RefusesToBeJudgedByAPluginThatIsNotThere) {
   config.verify = VerifyConfig{"nobody", 1.0, {}};
+  config.places["verify.against"] = "test.yaml:9:9";
   Result<RunReport> report = go();
   ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().code, ErrorCode::kNoBackend);
+  EXPECT_EQ(report.error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(report.error().where, "test.yaml:9:9");
   EXPECT_THAT(to_string(report.error()), HasSubstr("'nobody'"));
 }
 

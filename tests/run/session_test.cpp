@@ -122,6 +122,36 @@ TEST(Session, GoesOnWithoutARefusedPluginOnlyWhenToldTo) {
   }
 }
 
+TEST(Session, AnOptionThatOpenRefusesIsTheOperatorsToMend) {
+  FakeSource source;
+  source.state(0).refuse_open = "option threads is 'many', expected a number";
+  SessionOptions options = small();
+  options.plugin_options = {{"one", {{"isa", "x"}, {"threads", "many"}}}};
+  options.option_place = [](const std::string& plugin, const std::string& key) {
+    return "run.yaml:2:3:" + plugin + "." + key;
+  };
+  options.replan = [](const std::vector<std::string>&) -> Result<Plan> {
+    ADD_FAILURE() << "no other plugin was asked for";
+    return FakePlan{}.make();
+  };
+  const Result<Session> session = open_session(FakePlan{}.make(), source, options);
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(session.error().where, "run.yaml:2:3:one.threads");
+  EXPECT_EQ(session.error().found, "option threads is 'many', expected a number");
+  EXPECT_THAT(session.error().remedy, HasSubstr("plugins: options: one: threads"));
+}
+
+TEST(Session, ARefusalThatNamesNoOptionIsThePlugins) {
+  FakeSource source;
+  source.state(0).refuse_open = "no disaster recovery here";
+  SessionOptions options = small();
+  options.plugin_options = {{"one", {{"disaster-recovery", "x"}, {"here-not", "y"}}}};
+  const Result<Session> session = open_session(FakePlan{}.make(), source, options);
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().code, ErrorCode::kPluginRefused);
+}
+
 TEST(Session, EndsWhenTheNewPlanRefusesToo) {
   FakeSource source;
   source.state(0).refuse_open = "no";

@@ -4,8 +4,8 @@
 // key by key, and a list of formats (kv_cache: {format: [bf16, fp8_e4m3]}) stands for a run each.
 // Unknown keys, wrong types, duplicates and impossible values are errors with file:line:column.
 // Inputs given as relative paths are resolved against the file's folder; reports are written
-// relative to the current folder. Nothing here looks at plugins: names of plugins are checked when
-// a plan is made.
+// relative to the current folder. Parsing looks at no plugin: their names are checked against a
+// catalog, by check_plugin_names.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,9 @@ namespace attnrt {
 // Real queries, keys and values of a model, recorded layer by layer (safetensors).
 // The first tokens are prefilled, the last `decode_tokens` are decoded one by one.
 struct RecordedWorkload {
-  std::string file;            // absolute; it may not exist (attnrt plan needs none)
+  // Absolute; it may not exist (attnrt plan needs none). A bare name: it belongs into the cache
+  // folder, and the user has none.
+  std::string file;
   int32_t decode_tokens = 64;  // 0: prefill only
   int32_t chunk_tokens = 0;    // prefill at most so many a step; 0: all at once
   // A sample, for backends that are right but slow; the report says so. 0: all.
@@ -72,6 +74,12 @@ struct PluginConfig {
   Policy policy_for(DeviceKind kind) const;
 };
 
+// Where values were written, "file:line:column" by their path of keys: "plugins.prefer.0". For
+// what turns out to be wrong only when plugins are known. The model's keys are not among them.
+using Places = std::map<std::string, std::string>;
+// The place of a value; of the nearest key above it that was written; else "".
+std::string place_of(const Places& places, std::string_view path);
+
 struct RunConfig {
   std::string name;   // unique in its file: as written, else "MODEL FORMAT"
   std::string where;  // file:line:column where the run is described
@@ -85,13 +93,16 @@ struct RunConfig {
   PluginConfig plugins;
   Workload workload;
   std::optional<VerifyConfig> verify;  // empty: not wanted
+  Places places;
 
-  PlanOptions plan_options() const;  // runnable; policy for this run's device
+  PlanOptions plan_options() const;                // runnable; policy for this run's device
+  std::string place(std::string_view path) const;  // place_of, else `where`
 };
 
 struct ReportConfig {
   std::string json;  // paths as written; empty: not wanted
   std::string html;
+  Places places;  // "report.json", "report.html"
 };
 
 struct RunFile {
@@ -103,19 +114,27 @@ struct RunFile {
 // What parsing may know of this machine, and what the command line puts in the file's place.
 struct ConfigContext {
   HostFacts host;                     // for `device: cpu`, `cuda:0`
-  std::string cache_folder;           // where bare names of recordings are looked for
+  std::string cache_folder;           // where bare names of recordings are looked for; may be empty
   std::optional<std::string> device;  // replaces every run's device
   std::optional<std::vector<std::string>> plugin_path;  // replaces plugins.path
   std::vector<std::string> manifest_folders;            // added to plugins.manifests
 };
-// probe_host() and ${XDG_CACHE_HOME:-~/.cache}/attnrt.
+// probe_host() and user_cache_folder().
 ConfigContext default_config_context();
+// ${XDG_CACHE_HOME:-$HOME/.cache}/attnrt; empty where neither is an absolute path.
 std::string user_cache_folder();
 
+// A regular file of at most 1 MiB.
 Result<RunFile> load_config(const std::string& path, const ConfigContext& context);
 // `origin` is the file that the text came from: it names it in errors and gives the folder against
 // which paths are resolved.
 Result<RunFile> parse_config(std::string_view yaml, const std::string& origin,
                              const ConfigContext& context);
+
+// Plugins that the run's policy or options name and the catalog has not, a plugin named twice, and
+// a policy that contradicts itself: kInvalid, with the place and the nearest names.
+Status check_plugin_names(const RunConfig& config, const Catalog& catalog);
+// The same of verify.against. Only a run asks that plugin anything, not a plan.
+Status check_oracle_name(const RunConfig& config, const Catalog& catalog);
 
 }  // namespace attnrt
