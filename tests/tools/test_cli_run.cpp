@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tests/tools/ran.hpp"
@@ -67,6 +68,55 @@ TEST(CliRun, WritesReportsThatNeedNothingElse) {
   for (const char* outside : {"http:", "https:", "<script", "<link", "src="}) {
     EXPECT_THAT(test::read_text(page), testing::Not(HasSubstr(outside)));
   }
+}
+
+TEST(CliRun, ReportsThatCannotBeWrittenAreFoundOutBeforeTheRun) {
+  const test::Folder folder;
+  const std::string none = folder.path() + "/none/r.json", fine = folder.path() + "/r.html";
+  const std::string plain = folder.file("a.yaml", kSmall);
+  const test::Ran option =
+      test::attnrt({"run", plain, "--report-html", fine, "--report-json", none});
+  EXPECT_EQ(option.code, 2);
+  EXPECT_EQ(option.out, "") << "nothing ran";
+  EXPECT_THAT(option.err, HasSubstr("--report-json: expected a file that can be written"));
+  EXPECT_THAT(option.err, HasSubstr("No such file or directory"));
+  const std::string named =
+      folder.file("b.yaml", kSmall + "report: {html: " + folder.path() + "}\n");
+  const test::Ran configured = test::attnrt({"run", named});
+  EXPECT_EQ(configured.code, 2);
+  EXPECT_EQ(configured.out, "");
+  EXPECT_THAT(configured.err, HasSubstr(named + ":5:16: expected a file that can be written"));
+  EXPECT_THAT(configured.err, HasSubstr("a folder"));
+  EXPECT_FALSE(std::filesystem::exists(fine)) << "looking makes no file";
+}
+
+TEST(CliRun, AnOptionThatAPluginRefusesIsUsage) {
+  const test::Folder folder;
+  const std::string file = folder.file(
+      "a.yaml", kSmall + "plugins: {require: reference, options: {reference: {speed: 9}}}\n");
+  const test::Ran ran = test::attnrt({"run", file});
+  EXPECT_EQ(ran.code, 2) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr(file + ":5:60: "));
+  EXPECT_THAT(ran.err, HasSubstr("unknown option 'speed'")) << "the plugin's own words";
+  EXPECT_THAT(ran.err, HasSubstr("correct or remove plugins: options: reference: speed"));
+  EXPECT_THAT(ran.err, testing::Not(HasSubstr("contract")));
+}
+
+TEST(CliRun, WithoutACacheFolderBareRecordingsAreNotLookedForHere) {
+  const test::Folder folder;
+  const std::string file = folder.file("a.yaml",
+                                       "model: {geometry: smollm2-135m}\n"
+                                       "workload: {kind: recorded, file: none.safetensors}\n");
+  const auto homeless = [&](const std::string& command) {
+    return test::run_program("/usr/bin/env",
+                             {"-u", "HOME", "-u", "XDG_CACHE_HOME",
+                              std::string(ATTNRT_BINARY_DIR) + "/bin/attnrt", command, file});
+  };
+  EXPECT_EQ(homeless("plan").code, 0) << "a plan needs no recording";
+  const test::Ran ran = homeless("run");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr(file + ":2:34: run 'smollm2-135m auto': expected a cache folder"));
+  EXPECT_THAT(ran.err, HasSubstr("XDG_CACHE_HOME"));
 }
 
 TEST(CliRun, NothingRunsBeforeEverythingIsPlanned) {

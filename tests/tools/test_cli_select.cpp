@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "tests/tools/ran.hpp"
@@ -137,6 +138,25 @@ TEST_F(Select, ForcedBackendThatCannotServeIsARefusalWithItsReasons) {
   }
   for (const Json& alternative : json["alternatives"]) {
     EXPECT_EQ(alternative["chosen"]["plugin"], "flash_attn");
+  }
+}
+
+TEST_F(Select, OpsWithoutFeaturesAreDescribedWithoutEmptyPieces) {
+  for (const char* op : {"append", "merge"}) {
+    const std::string first = run({"--device", "cuda:sm_90", "--op", op}).out;
+    const std::string line = first.substr(0, first.find('\n'));
+    EXPECT_THAT(line, testing::StartsWith(op));
+    EXPECT_THAT(line, testing::Not(HasSubstr(", ,")));
+    EXPECT_THAT(line, testing::Not(testing::EndsWith(", ")));
+  }
+}
+
+TEST_F(Select, WholeBytesAreIntegers) {
+  const Json served = json({"--device", "cuda:sm_90", "--kv", "fp8"}, 0);
+  EXPECT_TRUE(served["kv_bytes_per_token"].is_number_integer());
+  for (const Json& way : json(kRefused, 3)["alternatives"]) {
+    const Json& bytes = way["kv_bytes_per_token"];
+    EXPECT_TRUE(bytes.is_number_integer() || bytes != std::floor(bytes.get<double>())) << way;
   }
 }
 

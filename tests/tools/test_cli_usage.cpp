@@ -1,6 +1,7 @@
 // Wrong use: exit code 2, a message on stderr that names the option, nothing on stdout.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/tools/ran.hpp"
 
@@ -27,7 +28,10 @@ TEST_P(WrongUse, ExitsWithTwoAndSaysWhy) {
 
 const Wrong kWrong[] = {
     {"nothing", {}, "subcommand is required"},
-    {"unknown_subcommand", {"verify", "x"}, "subcommand is required"},
+    {"unknown_subcommand", {"plam", "x"}, "found 'plam'; nearest: 'plan'"},
+    {"unknown_subcommand_of_manifest", {"manifest", "chek"}, "found 'chek'; nearest: 'check'"},
+    {"hostile_subcommand", {"\x1b[31m"}, "found '\\x1b[31m'"},
+    {"hostile_option", {"plugins", "--\x1b[31m"}, "--\\x1b[31m"},
     {"unknown_option", {"plugins", "--fast"}, "--fast"},
     {"no_device", {"select"}, "--device is required"},
     {"device", {"select", "--device", "gpu"}, "--device: expected a device"},
@@ -61,6 +65,15 @@ const Wrong kWrong[] = {
      "a multiple of the KV heads"},
     {"no_heads", {"select", "--device", "cpu", "--kv-heads", "0"}, "--kv-heads"},
     {"block", {"select", "--device", "cpu", "--block", "many"}, "--block"},
+    {"block_hex", {"select", "--device", "cpu", "--block", "0x10"}, "in decimal, found '0x10'"},
+    {"block_huge", {"select", "--device", "cpu", "--block", "99999999999"}, "--block: expected"},
+    {"block_fraction", {"select", "--device", "cpu", "--block", "16.0"}, "--block: expected"},
+    {"query_tokens_hex", {"select", "--device", "cpu", "--query-tokens", "0x1"}, "in decimal"},
+    {"head_dim_hex", {"select", "--device", "cpu", "--head-dim", "0x40"}, "--head-dim: expected"},
+    {"empty_report_json", {"run", "x.yaml", "--report-json", ""}, "--report-json: expected a file"},
+    {"empty_report_html", {"run", "x.yaml", "--report-html", ""}, "--report-html: expected a file"},
+    {"empty_matrix", {"matrix", "-o", ""}, "--output: expected a file's name, found nothing"},
+    {"empty_plan_device", {"plan", "x.yaml", "--device", ""}, "--device: expected a device"},
     {"backend", {"select", "--device", "cpu", "--backend", "nope"}, "--backend: expected a plugin"},
     {"log", {"--log", "loud", "plugins"}, "--log: expected"},
     {"no_config", {"plan"}, "config is required"},
@@ -96,6 +109,35 @@ TEST(Usage, ConfigurationErrorsNameLineAndColumn) {
   const test::Ran ran = attnrt({"plan", file});
   EXPECT_EQ(ran.code, 2);
   EXPECT_THAT(ran.err, HasSubstr(file + ":2:1: expected a key of a run"));
+}
+
+TEST(Usage, NumbersAreDecimalWhateverTheyBeginWith) {
+  const auto ask = [](const char* block) {
+    return attnrt({"select", "--device", "cuda:sm_90", "--json", "--manifests", test::kManifests,
+                   "--plugins", "/nowhere", "--block", block})
+        .out;
+  };
+  EXPECT_THAT(ask("016"), HasSubstr("\"block_size\": 16,"));
+  EXPECT_EQ(ask("016"), ask("16"));
+}
+
+TEST(Usage, PathsThatATerminalWouldObeyAreEscaped) {
+  const test::Ran ran = attnrt({"plan", "/nowhere\x1b]0;x\x07\xff.yaml"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("/nowhere\\x1b]0;x\\x07\\xff.yaml: expected a configuration"));
+}
+
+TEST(Usage, ConfigurationsThatWouldNeverEndAreRefusedAtOnce) {
+  const test::Folder folder;
+  const std::string fifo = folder.path() + "/fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  for (const auto& [path, found] : {std::pair<std::string, const char*>{fifo, "found a FIFO"},
+                                    {"/dev/zero", "found a device"},
+                                    {folder.path(), "found a folder"}}) {
+    const test::Ran ran = attnrt({"plan", path});
+    EXPECT_EQ(ran.code, 2) << path;
+    EXPECT_THAT(ran.err, HasSubstr(path + ": expected a configuration, " + found));
+  }
 }
 
 TEST(Usage, OptionsOfAllCommandsStandBeforeOrBehind) {

@@ -1,7 +1,11 @@
 #include "attnrt/command.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -20,9 +24,30 @@ int report(const Error& error) {
   return static_cast<int>(error.code);
 }
 
+Status check_output(const std::string& file, const std::string& where) {
+  if (file.empty() || file == "-") return Done{};
+  const auto refuse = [&](const std::string& why) {
+    return Error{ErrorCode::kInvalid, where, "a file that can be written", "'" + file + "': " + why,
+                 "name another, or make its folder"};
+  };
+  struct stat facts {};
+  if (::stat(file.c_str(), &facts) == 0) {
+    if (S_ISDIR(facts.st_mode)) return refuse("a folder");
+    if (::access(file.c_str(), W_OK) != 0) return refuse(std::strerror(errno));
+    return Done{};
+  }
+  if (errno != ENOENT) return refuse(std::strerror(errno));
+  const std::filesystem::path parent = std::filesystem::path(file).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return refuse("folder '" + folder + "': " + std::strerror(errno));
+  }
+  return Done{};
+}
+
 Status write_output(const std::string& text, const std::string& file) {
   if (file.empty() || file == "-") {
-    std::cout << text << std::flush;
+    std::cout << printable_lines(text) << std::flush;
     if (std::cout) return Done{};
     return Error{ErrorCode::kInternal, "stdout", "", "can't be written", ""};
   }

@@ -39,7 +39,12 @@ void add_manifest(CLI::App& app, const Common& common, Action& action);
 // "attnrt: run.yaml:3:7: expected …" to stderr; returns the error's exit code.
 int report(const Error& error);
 
-// To stdout, or to a file ("-" and "" are stdout). kInternal if it can't be written.
+// Whether a file could be written, as far as can be told without making it: before long work.
+// Error: kInvalid, at `where`, the option or the place that names the file.
+Status check_output(const std::string& file, const std::string& where);
+
+// To stdout, where names can't hold anything that a terminal obeys, or to a file as it is ("-" and
+// "" are stdout). kInternal if it can't be written.
 Status write_output(const std::string& text, const std::string& file = "");
 
 // The exit code of a command that ends with this text on stdout.

@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
+#include <sstream>
 
 #include "attnrt/command.hpp"
 #include "attnrt/log.hpp"
+#include "attnrt/option_checks.hpp"
 
 namespace {
 
@@ -57,8 +59,15 @@ int run_command(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    // CLI11 has codes of its own; here they are success (help, version) or usage.
-    return app.exit(e) == 0 ? 0 : kUsage;
+    // CLI11 has codes of its own; here they are success (help, version) or usage. Its texts hold
+    // arguments as they came.
+    if (const std::optional<Error> unknown = command::unknown_subcommand(app)) {
+      return command::report(*unknown);
+    }
+    std::ostringstream errors;
+    const int code = app.exit(e, std::cout, errors);
+    std::cerr << printable_lines(errors.str());
+    return code == 0 ? 0 : kUsage;
   }
   return action();
 }
@@ -69,7 +78,7 @@ int main(int argc, char** argv) {
   try {
     return run_command(argc, argv);
   } catch (const std::exception& e) {
-    std::cerr << "attnrt: " << e.what() << '\n';
+    std::cerr << "attnrt: " << printable(e.what()) << '\n';
   } catch (...) {
     std::cerr << "attnrt: unknown failure\n";
   }

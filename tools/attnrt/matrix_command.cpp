@@ -4,6 +4,7 @@
 
 #include "attnrt/command.hpp"
 #include "attnrt/matrix.hpp"
+#include "attnrt/option_checks.hpp"
 
 namespace attnrt::command {
 namespace {
@@ -36,7 +37,8 @@ void add_matrix(CLI::App& app, const Common& common, Action& action) {
   sub->add_option("--format", args->format, "markdown, json or html")
       ->check(CLI::IsMember({"markdown", "json", "html"}))
       ->capture_default_str();
-  sub->add_option("-o,--output", args->output, "A file in place of stdout");
+  sub->add_option("-o,--output", args->output, "A file in place of stdout")
+      ->check(not_empty("a file's name"));
   sub->callback(
       [args, &common, &action] { action = [args, &common] { return run_matrix(*args, common); }; });
 }

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "attnrt/command.hpp"
+#include "attnrt/option_checks.hpp"
 #include "attnrt/planning.hpp"
 
 namespace attnrt::command {
@@ -27,7 +28,8 @@ void add_plan(CLI::App& app, const Common& common, Action& action) {
   CLI::App* sub = app.add_subcommand("plan", "Which backend serves every layer of a model");
   auto args = std::make_shared<PlanArgs>();
   sub->add_option("config", args->config, "The YAML file of a run")->required();
-  sub->add_option("--device", args->device, "In place of the file's, e.g. cuda:sm_120");
+  sub->add_option("--device", args->device, "In place of the file's, e.g. cuda:sm_120")
+      ->check(not_empty("a device"));
   sub->callback(
       [args, &common, &action] { action = [args, &common] { return run_plan(*args, common); }; });
 }

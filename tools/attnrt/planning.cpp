@@ -1,7 +1,5 @@
 #include "attnrt/planning.hpp"
 
-#include <algorithm>
-
 #include "attnrt/text.hpp"
 
 namespace attnrt::command {
@@ -31,18 +29,42 @@ Json run_json(const PlannedRun& run) {
   return json;
 }
 
-// Options of a plugin that is not there would be dropped without a word.
-Status check_options(const RunConfig& config, const PluginRegistry& registry) {
-  for (const auto& [name, options] : config.plugins.options) {
-    const auto& plugins = registry.plugins();
-    const bool found = std::any_of(plugins.begin(), plugins.end(),
-                                   [&](const ScannedPlugin& p) { return p.manifest.name == name; });
-    if (found) continue;
-    return Error{ErrorCode::kInvalid, config.where + ": plugins.options",
-                 "the name of a plugin that was found", "'" + name + "'",
-                 "see attnrt plugins, or remove its options"};
+// Plugins that the run's policy and options name must be there, and not refused.
+Status check_names(const RunConfig& config, const PluginRegistry& registry) {
+  const std::string required = config.plugins.policy_for(config.device.kind).require;
+  if (const RefusedPlugin* refused = registry.find_refused(required)) return refused->reason;
+  return check_plugin_names(config, registry.catalog());
+}
+
+// Its oracle, too, once there is something to run. A plan asks it nothing, so that the default one
+// may be missing; another name was written, and must be right.
+Status check_oracle(const PlannedRun& run, Purpose purpose) {
+  const std::optional<VerifyConfig>& verify = run.config->verify;
+  if (!verify) return Done{};
+  const bool asked = purpose == Purpose::kRun ? run.outcome.plan.has_value()
+                                              : verify->against != VerifyConfig{}.against;
+  if (!asked) return Done{};
+  if (const RefusedPlugin* refused = run.registry->find_refused(verify->against)) {
+    return refused->reason;
   }
-  return Done{};
+  return check_oracle_name(*run.config, run.registry->catalog());
+}
+
+// What plan() says knows no file: its place goes before it.
+Error placed(Error error, const RunConfig& config) {
+  const std::string place =
+      error.where == "skip_layers" ? config.place("kv_cache.skip_layers") : config.where;
+  error.where = error.where.empty() ? place : place + ": " + error.where;
+  return error;
+}
+
+Result<PlanOutcome> plan_one(const PlannedRun& run, Purpose purpose) {
+  const RunConfig& config = *run.config;
+  PlanOptions options = config.plan_options();
+  options.runnable = purpose == Purpose::kRun;
+  Result<PlanOutcome> outcome = plan(config.model, config.device, options, run.registry->catalog());
+  if (!outcome.ok()) return placed(std::move(outcome).error(), config);
+  return outcome;
 }
 
 }  // namespace
@@ -71,26 +93,26 @@ Result<RunFile> load_runs(const std::string& path, const Common& common,
 }
 
 Result<std::vector<PlannedRun>> plan_all(const RunFile& file, Purpose purpose) {
+  const auto named = [&](const Error& error, const RunConfig& config) {
+    return file.runs.size() > 1 ? in_run(error, config.name) : error;
+  };
   std::vector<PlannedRun> runs;
   for (const RunConfig& config : file.runs) {
     PlannedRun run{&config, registry_of(runs, config), {}};
-    PlanOptions options = config.plan_options();
-    options.runnable = purpose == Purpose::kRun;
-    if (const RefusedPlugin* refused = run.registry->find_refused(options.policy.require)) {
-      return refused->reason;
-    }
-    if (Status named = check_options(config, *run.registry); !named.ok()) return named.error();
-    Result<PlanOutcome> outcome =
-        plan(config.model, config.device, options, run.registry->catalog());
-    if (!outcome.ok()) {
-      Error error = std::move(outcome).error();
-      error.where = error.where.empty() ? config.where : config.where + ": " + error.where;
-      return error;
-    }
+    if (Status s = check_names(config, *run.registry); !s) return named(s.error(), config);
+    Result<PlanOutcome> outcome = plan_one(run, purpose);
+    if (!outcome.ok()) return named(outcome.error(), config);
     run.outcome = *std::move(outcome);
+    if (Status s = check_oracle(run, purpose); !s) return named(s.error(), config);
     runs.push_back(std::move(run));
   }
   return runs;
+}
+
+Error in_run(Error error, const std::string& name) {
+  const std::string run = "run '" + name + "'";
+  error.where = error.where.empty() ? run : error.where + ": " + run;
+  return error;
 }
 
 bool all_served(const std::vector<PlannedRun>& runs) {
@@ -104,7 +126,7 @@ std::string planned_text(const std::vector<PlannedRun>& runs) {
   std::string text;
   for (const PlannedRun& run : runs) {
     if (!text.empty()) text += "\n";
-    if (runs.size() > 1) text += "== " + run.config->name + "\n";
+    if (runs.size() > 1) text += "== " + printable(run.config->name) + "\n";
     const Catalog& catalog = run.registry->catalog();
     text += run.outcome.plan ? plan_text(*run.outcome.plan, catalog)
                              : refusals_text(run.outcome.refusals, catalog, policy_of(run));

@@ -24,6 +24,9 @@ Result<std::vector<PlannedRun>> plan_all(const RunFile& file, Purpose purpose);
 
 Result<RunFile> load_runs(const std::string& path, const Common& common, const std::string& device);
 
+// The error with its run's name behind the place, for files of several runs.
+Error in_run(Error error, const std::string& name);
+
 bool all_served(const std::vector<PlannedRun>& runs);
 std::string planned_text(const std::vector<PlannedRun>& runs);
 Json planned_json(const std::vector<PlannedRun>& runs);

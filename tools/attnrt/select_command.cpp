@@ -6,6 +6,7 @@
 #include "attnrt/command.hpp"
 #include "attnrt/device.hpp"
 #include "attnrt/json.hpp"
+#include "attnrt/option_checks.hpp"
 #include "attnrt/text.hpp"
 #include "attnrt/text_table.hpp"
 
@@ -133,7 +134,7 @@ Json outcome_json(const Outcome& outcome, const Catalog& catalog, const Policy& 
   }
   if (const Candidate* chosen = outcome.chosen()) {
     json["chosen"] = chosen_json(chosen->plugin, chosen->kernel, catalog);
-    json["kv_bytes_per_token"] = kv_bytes_per_token(request);
+    json["kv_bytes_per_token"] = bytes_json(kv_bytes_per_token(request));
   }
   for (const Candidate& c : outcome.made.decision.candidates) {
     json["candidates"].push_back(to_json(c, request, catalog, policy, outcome.asked));
@@ -148,7 +149,7 @@ std::string outcome_text(const Outcome& outcome, const Catalog& catalog, const P
                          Detail detail) {
   const Request& request = outcome.made.request;
   const Candidate* chosen = outcome.chosen();
-  std::string text = request_text(request, outcome.kv) + "\n\n";
+  std::string text = printable(request_text(request, outcome.kv)) + "\n\n";
   if (chosen != nullptr) {
     const Manifest& plugin = catalog.entries()[chosen->plugin].manifest;
     text += "chosen: " + plugin.name + " " + plugin.kernels[chosen->kernel].name + ", " +
@@ -209,19 +210,19 @@ void add_select(CLI::App& app, const Common& common, Action& action) {
   sub->add_option("--kv", args->kv, "Format of the KV cache")->capture_default_str();
   sub->add_option("--head-dim", args->head_dim, "N, or N,N for q/k and v")->capture_default_str();
   sub->add_option("--q-heads", args->q_heads, "Query heads")
-      ->check(CLI::Range(1, 1 << 20))
+      ->transform(whole_number(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
   sub->add_option("--kv-heads", args->kv_heads, "KV heads")
-      ->check(CLI::Range(1, 1 << 20))
+      ->transform(whole_number(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
   sub->add_option("--block,--block-size,--block_size", args->block_size, "Tokens in a block")
-      ->check(CLI::Range(1, 1 << 20))
+      ->transform(whole_number(1, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
   sub->add_option("--query-tokens", args->query_tokens, "Query tokens of a sequence")
-      ->check(CLI::Range(1, 1 << 30))
+      ->transform(whole_number(1, 1 << 30))
       ->type_name("N")
       ->capture_default_str();
   sub->add_option("--cache", args->cache, "separate, or latent (MLA)")->capture_default_str();
@@ -229,10 +230,7 @@ void add_select(CLI::App& app, const Common& common, Action& action) {
   sub->add_option("--features", args->features, "Mask and wishes: causal,window,lse,…")
       ->capture_default_str();
   sub->add_option("--backend", args->backend, "Only this plugin")
-      ->check([](const std::string& name) {
-        return name.empty() ? std::string("expected the name of a plugin, found nothing")
-                            : std::string();
-      });
+      ->check(not_empty("the name of a plugin"));
   sub->add_flag("--all", args->all, "Print the reasons of all kernels, even if one was chosen");
   sub->callback(
       [args, &common, &action] { action = [args, &common] { return run_select(*args, common); }; });
