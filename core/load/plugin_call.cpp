@@ -51,11 +51,14 @@ Error plugin_error(std::string_view where, std::string_view call, attnrt_status 
 
 Error option_error(std::string_view where, std::string_view plugin, std::string_view key,
                    std::string_view text) {
-  const std::string option = "plugins: options: " + std::string(plugin) + ": " + std::string(key);
-  return Error{ErrorCode::kInvalid, std::string(where),
-               "a value that plugin '" + std::string(plugin) + "' takes for its option '" +
-                   std::string(key) + "'",
-               std::string(text), "correct or remove " + option};
+  const std::string all = "plugins: options: " + std::string(plugin);
+  const std::string whose = "plugin '" + std::string(plugin) + "' takes";
+  Error error{ErrorCode::kInvalid, std::string(where), "options that " + whose, std::string(text),
+              "correct or remove what stands in " + all};
+  if (key.empty()) return error;
+  error.expected = "the option '" + std::string(key) + "' as " + whose + " it";
+  error.remedy = "correct or remove " + all + ": " + std::string(key);
+  return error;
 }
 
 Error plugin_threw(std::string_view where, std::string_view call, std::string_view what) {

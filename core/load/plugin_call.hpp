@@ -20,8 +20,8 @@ std::string_view status_name(attnrt_status status);
 // where: the plugin and what was asked of it; call: the function's name. Code kPluginRefused.
 Error plugin_error(std::string_view where, std::string_view call, attnrt_status status,
                    std::string_view text);
-// An option of the operator's that `open` refused, in the plugin's own words. Code kInvalid.
-// where: its place in the configuration.
+// An option of the operator's that `open` refused, in the plugin's own words; an empty key: one of
+// several. Code kInvalid. where: its place in the configuration.
 Error option_error(std::string_view where, std::string_view plugin, std::string_view key,
                    std::string_view text);
 // The contract forbids it, and still no exception of a plugin ends the host.

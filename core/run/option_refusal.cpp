@@ -1,5 +1,6 @@
 #include "run/option_refusal.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 #include "load/plugin_call.hpp"
@@ -21,12 +22,27 @@ bool names(std::string_view text, std::string_view key) {
   return false;
 }
 
-// The ABI has no field for it: a plugin says in its text which option it means.
-const std::string* option_meant(std::string_view text, const PluginOptions& given) {
+// The ABI has no field for it: a plugin says in its text which option it means. Empty: none of
+// them.
+std::string option_meant(std::string_view text, const PluginOptions& given) {
   for (const auto& [key, value] : given) {
-    if (!key.empty() && names(text, key)) return &key;
+    if (!key.empty() && names(text, key)) return key;
   }
-  return nullptr;
+  return given.size() == 1 ? given.front().first : "";
+}
+
+bool names_any(std::string_view text, const PluginOptions& given) {
+  return std::any_of(given.begin(), given.end(), [&](const auto& option) {
+    return !option.first.empty() && names(text, option.first);
+  });
+}
+
+// Other statuses than INVALID_ARGUMENT may as well be about the machine.
+bool about_options(attnrt_status status, std::string_view text, const PluginOptions& given) {
+  if (given.empty()) return false;
+  if (status == ATTNRT_INVALID_ARGUMENT) return true;
+  if (status != ATTNRT_UNSUPPORTED && status != ATTNRT_UNAVAILABLE) return false;
+  return names_any(text, given) || names(text, "option") || names(text, "options");
 }
 
 }  // namespace
@@ -34,14 +50,11 @@ const std::string* option_meant(std::string_view text, const PluginOptions& give
 std::optional<Error> option_refusal(attnrt_status status, std::string_view text,
                                     const std::string& plugin, const PluginOptions& given,
                                     const SessionOptions& options) {
-  const bool invalid = status == ATTNRT_INVALID_ARGUMENT;
-  if (!invalid && status != ATTNRT_UNSUPPORTED && status != ATTNRT_UNAVAILABLE) return std::nullopt;
-  const std::string* key = option_meant(text, given);
-  if (key == nullptr && invalid && given.size() == 1) key = &given.front().first;
-  if (key == nullptr) return std::nullopt;
-  std::string where = options.option_place ? options.option_place(plugin, *key) : "";
-  if (where.empty()) where = "plugin '" + plugin + "', option '" + *key + "'";
-  return load::option_error(where, plugin, *key, text.empty() ? load::status_name(status) : text);
+  if (!about_options(status, text, given)) return std::nullopt;
+  const std::string key = option_meant(text, given);
+  std::string where = options.option_place ? options.option_place(plugin, key) : "";
+  if (where.empty()) where = "options of plugin '" + plugin + "'";
+  return load::option_error(where, plugin, key, text.empty() ? load::status_name(status) : text);
 }
 
 }  // namespace attnrt::runtime

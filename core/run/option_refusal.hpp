@@ -15,9 +15,9 @@ namespace attnrt::runtime {
 
 using PluginOptions = std::vector<std::pair<std::string, std::string>>;
 
-// The operator's error (kInvalid, at the option's place), if `open` answered that the plugin can't
-// take what it was given, and its text names one of the options or there is only one. Else none:
-// the refusal is the plugin's.
+// The operator's error (kInvalid, at the option's place or that of all the plugin's options), if
+// `open` called an argument invalid or its text speaks of options. Else none: the refusal is the
+// plugin's.
 std::optional<Error> option_refusal(attnrt_status status, std::string_view text,
                                     const std::string& plugin, const PluginOptions& given,
                                     const SessionOptions& options);

@@ -23,6 +23,7 @@ SessionOptions session_options(const RunConfig& config, const Plan& plan,
   std::map<std::pair<std::string, std::string>, std::string> places;
   for (const auto& [plugin, values] : config.plugins.options) {
     options.plugin_options.emplace_back(plugin, values);
+    places[{plugin, ""}] = config.place("plugins.options." + plugin);
     for (const auto& [key, value] : values) {
       places[{plugin, key}] = config.place("plugins.options." + plugin + "." + key);
     }

@@ -142,6 +142,21 @@ TEST(Session, AnOptionThatOpenRefusesIsTheOperatorsToMend) {
   EXPECT_THAT(session.error().remedy, HasSubstr("plugins: options: one: threads"));
 }
 
+TEST(Session, OptionsThatOpenDoesNotTakeAtAllAreNamedTogether) {
+  FakeSource source;
+  source.state(0).refuse_open = "this plugin has no options";
+  SessionOptions options = small();
+  options.plugin_options = {{"one", {{"a", "x"}, {"b", "y"}}}};
+  options.option_place = [](const std::string& plugin, const std::string& key) {
+    return "run.yaml:2:3:" + plugin + "." + key;
+  };
+  const Result<Session> session = open_session(FakePlan{}.make(), source, options);
+  ASSERT_FALSE(session);
+  EXPECT_EQ(to_string(session.error()),
+            "run.yaml:2:3:one.: expected options that plugin 'one' takes, found this plugin has no "
+            "options; correct or remove what stands in plugins: options: one");
+}
+
 TEST(Session, ARefusalThatNamesNoOptionIsThePlugins) {
   FakeSource source;
   source.state(0).refuse_open = "no disaster recovery here";

@@ -48,7 +48,8 @@ struct SessionOptions {
   // Per plugin: key and value, handed to its `open`.
   std::vector<std::pair<std::string, std::vector<std::pair<std::string, std::string>>>>
       plugin_options;
-  // Where the operator wrote an option ("run.yaml:4:20"), for errors; empty function: not known.
+  // Where the operator wrote an option ("run.yaml:4:20"), for errors; an empty key: all options of
+  // that plugin. Empty function: not known.
   std::function<std::string(const std::string& plugin, const std::string& key)> option_place;
 
   // Where the caches stand. views: the engine's own, one a layer, in its own strides (the engine
