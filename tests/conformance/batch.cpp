@@ -14,7 +14,7 @@ struct Lengths {
 };
 
 // Multiply-adds that one attend of a cell may cost: the oracle works in double precision.
-constexpr int64_t kMaxWork = 6'000'000;
+constexpr int64_t kMaxWork = 4'000'000;
 
 std::vector<Lengths> lengths_of(const Cell& c, std::mt19937& random) {
   const int32_t b = c.block_size;

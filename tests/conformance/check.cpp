@@ -6,21 +6,23 @@
 #include <bit>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "inputs.hpp"
 #include "judge.hpp"
+#include "tests/support/error_bound.hpp"
 
 namespace attnrt::conformance {
 namespace {
 
 Verdict passed(double worst_share) {
-  return {Verdict::Kind::kPassed, "", worst_share};
+  return {.worst_share = worst_share};
 }
 Verdict skipped(std::string why) {
-  return {Verdict::Kind::kSkipped, std::move(why), 0};
+  return {.kind = Verdict::Kind::kSkipped, .reason = std::move(why)};
 }
 Verdict failed(std::string why, double worst_share = 0) {
-  return {Verdict::Kind::kFailed, std::move(why), worst_share};
+  return {.kind = Verdict::Kind::kFailed, .reason = std::move(why), .worst_share = worst_share};
 }
 
 int64_t keys_of(const BatchData& batch) {
@@ -55,13 +57,33 @@ void share_prefix(const BatchData& batch, HostTensor& t) {
   }
 }
 
-HostTensor absolute(const HostTensor& t) {
-  HostTensor a = t;
+// The first `width` values of every row, without their signs.
+HostTensor absolute(const HostTensor& t, int64_t width) {
+  HostTensor a(t.dtype, t.shape[0], t.shape[1], width, 0);
   for (int64_t token = 0; token < t.shape[0]; ++token)
     for (int64_t head = 0; head < t.shape[1]; ++head)
-      for (int64_t i = 0; i < t.shape[2]; ++i)
-        a.set(token, head, i, std::abs(t.get(token, head, i)));
+      for (int64_t i = 0; i < width; ++i) a.set(token, head, i, std::abs(t.get(token, head, i)));
   return a;
+}
+
+// sum_j p_j |v_j| of every element, which makes the bound much tighter where weights may be rounded
+// to bf16; null elsewhere, or where the oracle has no cache of its own for V. as_oracle: the cell
+// as the oracle attends it.
+std::optional<HostTensor> magnitudes(const Cell& as_oracle, Oracle& oracle, const BatchData& batch,
+                                     const HostTensor& q, const HostTensor& k, const HostTensor& v,
+                                     const std::vector<int64_t>& slots,
+                                     const Parameters& parameters) {
+  if (testing::weight_rounding(name(as_oracle.kv), static_cast<int32_t>(as_oracle.q)) == 0)
+    return std::nullopt;
+  const bool latent = as_oracle.cache == CacheKind::kLatent;
+  Cell cell = as_oracle;
+  cell.cache = CacheKind::kSeparate;
+  if (!oracle.adopt(cell)) return std::nullopt;
+  Pages pages(cell, batch.blocks);
+  if (!fill_pages(cell, oracle, k, absolute(latent ? k : v, cell.head_dim.v), slots, parameters,
+                  pages))
+    return std::nullopt;
+  return oracle.subject().attend(cell, batch, q, parameters, pages).out;
 }
 
 bool same_bits(double a, double b) {
@@ -154,17 +176,10 @@ Verdict check_attend(const Cell& cell, Subject& subject, Oracle& oracle) {
   const AttendResult expected = oracle.subject().attend(as_oracle, batch, q, unscaled, pages);
   const AttendResult found = subject.attend(cell, batch, q, parameters, pages);
 
-  // Only where weights may be rounded to bf16 does the exact sum of |p v| make the bound much
-  // tighter.
-  HostTensor abs_pv;
-  const bool exact = cell.kv == Format::kBf16 && cell.cache == CacheKind::kSeparate;
-  if (exact) {
-    Pages magnitudes(cell, batch.blocks);
-    fill_pages(cell, oracle, k, absolute(v), slots, parameters, magnitudes);
-    abs_pv = oracle.subject().attend(as_oracle, batch, q, unscaled, magnitudes).out;
-  }
+  const std::optional<HostTensor> abs_pv =
+      magnitudes(as_oracle, oracle, batch, q, k, v, slots, unscaled);
   const Comparison comparison =
-      compare(found, expected, {cell, batch, q, k, v, parameters, exact ? &abs_pv : nullptr});
+      compare(found, expected, {cell, batch, q, k, v, parameters, abs_pv ? &*abs_pv : nullptr});
   if (!comparison.complaint.empty()) return failed(comparison.complaint, comparison.worst_share);
   if (found.out.disturbed() > 0) return failed("attend wrote between the rows of out");
   if (cell.features.contains(Feature::kBatchInvariant)) {
@@ -172,7 +187,10 @@ Verdict check_attend(const Cell& cell, Subject& subject, Oracle& oracle) {
         check_batch_invariance(cell, batch, q, parameters, pages, found, subject);
     if (!complaint.empty()) return failed(complaint);
   }
-  return passed(comparison.worst_share);
+  Verdict verdict = passed(comparison.worst_share);
+  verdict.elements = comparison.elements;
+  verdict.unbounded = comparison.unbounded;
+  return verdict;
 }
 
 }  // namespace attnrt::conformance

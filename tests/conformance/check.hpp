@@ -11,8 +11,10 @@ namespace attnrt::conformance {
 
 struct Verdict {
   enum class Kind { kPassed, kSkipped, kFailed } kind = Kind::kPassed;
-  std::string reason;      // why it was skipped, or what is wrong
-  double worst_share = 0;  // of the error bound that the worst element used
+  std::string reason = {};  // why it was skipped, or what is wrong
+  double worst_share = 0;   // of the error bound that the worst element used
+  int64_t elements = 0;     // compared, and
+  int64_t unbounded = 0;    // of them skipped, since f32 promises nothing for them
 };
 
 // The oracle: chooses its kernel for a cell by selection, as for anybody.

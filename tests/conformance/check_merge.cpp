@@ -102,12 +102,13 @@ Verdict check_merge(const Cell& cell, Subject& subject) {
         // Two exp (2^-22 each), a sum and a product a part in f32, then out's own rounding.
         const double bound = (2 * count + 16) * 0x1p-24 * magnitude +
                              std::max(spacing(cell.out) * std::abs(out), least);
-        complaint = near(t, h, "out", found.out.get(t, h, i), out, bound);
+        complaint = near(t, h, "out", found.out.get(t, h, i), saturated(cell.out, out), bound);
       }
-      if (!complaint.empty()) return {Verdict::Kind::kFailed, complaint, worst};
+      if (!complaint.empty())
+        return {.kind = Verdict::Kind::kFailed, .reason = complaint, .worst_share = worst};
     }
   }
-  return {Verdict::Kind::kPassed, "", worst};
+  return {.worst_share = worst};
 }
 
 }  // namespace attnrt::conformance

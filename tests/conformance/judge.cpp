@@ -4,74 +4,115 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "tests/support/error_bound.hpp"
 
 namespace attnrt::conformance {
 namespace {
 
-// A stored element differs from the appended one by at most so much of its row's largest: a quarter
-// (e2m1, the coarsest, has half a spacing of 1/6 and a rounded scale), but in the rotated formats
-// one element gathers the errors of a whole row, each at most a fifteenth of the sum of magnitudes.
-double stored_slack(Format format, int64_t width) {
-  const bool rotated = format == Format::kInt4PerTokenHead || format == Format::kInt4PerTokenHeadZp;
-  return rotated ? static_cast<double>(width) / 15 : 0.25;
-}
-
 // What is not finite makes the outputs that see it NaN or infinite; it widens no bound.
 double finite_abs(double x) {
   return std::isfinite(x) ? std::abs(x) : 0;
 }
 
-double largest(const HostTensor& t, int64_t token, int64_t head) {
-  double most = 0;
-  for (int64_t i = 0; i < t.shape[2]; ++i) most = std::max(most, finite_abs(t.get(token, head, i)));
-  return most;
-}
-
-// max over the keys of a sequence of sum_i |q_i k_i|, for one query row.
-double abs_qk(const Context& c, int64_t q_token, int64_t q_head, int64_t first_key, int64_t keys) {
-  const int64_t kv_head = q_head / c.cell.group;
-  const int64_t d = c.q.shape[2];
-  std::vector<double> q(static_cast<size_t>(d));
-  double sum_q = 0;
-  for (int64_t i = 0; i < d; ++i)
-    sum_q += q[static_cast<size_t>(i)] = finite_abs(c.q.get(q_token, q_head, i));
-  const double slack = stored_slack(c.cell.kv, d);
-  double most = 0;
-  for (int64_t j = first_key; j < first_key + keys; ++j) {
-    double sum = 0;
-    for (int64_t i = 0; i < d; ++i)
-      sum += q[static_cast<size_t>(i)] * finite_abs(c.k.get(j, kv_head, i));
-    most = std::max(most, sum + slack * largest(c.k, j, kv_head) * sum_q);
+// A row [token, head] of a tensor: its magnitudes, the largest of them, and its length.
+struct Row {
+  std::vector<double> abs;
+  double largest = 0;
+  double norm = 0;
+};
+Row row_of(const HostTensor& t, int64_t token, int64_t head) {
+  Row row{std::vector<double>(static_cast<size_t>(t.shape[2]))};
+  double squares = 0;
+  for (size_t i = 0; i < row.abs.size(); ++i) {
+    const double x = row.abs[i] = finite_abs(t.get(token, head, static_cast<int64_t>(i)));
+    row.largest = std::max(row.largest, x);
+    squares += x * x;
   }
-  return most * static_cast<double>(c.parameters.q_scale) / std::sqrt(static_cast<double>(d));
+  row.norm = std::sqrt(squares);
+  return row;
 }
 
-double abs_v(const Context& c, int64_t q_head, int64_t first_key, int64_t keys) {
-  const HostTensor& v = c.cell.cache == CacheKind::kLatent ? c.k : c.v;
-  double most = 0;
-  for (int64_t j = first_key; j < first_key + keys; ++j)
-    most = std::max(most, largest(v, j, q_head / c.cell.group));
-  return most * (1 + stored_slack(c.cell.kv, v.shape[2]));
+bool is_rotated(Format format) {
+  return format == Format::kInt4PerTokenHead || format == Format::kInt4PerTokenHeadZp;
 }
 
-// Equal, or both NaN, or within the bound. Returns the share of the bound that was used.
+// A stored element differs from the appended one by at most a quarter of its row's largest: e2m1,
+// the coarsest, has half a spacing of 1/6 and a rounded scale.
+constexpr double kStoredSlack = 0.25;
+
+// How much longer a rotated row may be once stored: each of its values is off by at most half of a
+// fifteenth of their span, which is at most twice the row's length.
+double rotated_slack(int64_t width) {
+  return std::sqrt(static_cast<double>(width)) / 15;
+}
+
+// The keys of a head as the bounds need them.
+class Keys {
+ public:
+  explicit Keys(const Context& c) : c_(c), v_(c.cell.cache == CacheKind::kLatent ? c.k : c.v) {
+    for (int64_t h = 0; h < c.k.shape[1]; ++h) {
+      for (int64_t j = 0; j < c.k.shape[0]; ++j) {
+        k_rows_.push_back(row_of(c.k, j, h));
+        const Row v = row_of(v_, j, h);
+        stored_v_.push_back(is_rotated(c.cell.kv) ? v.norm * (1 + rotated_slack(v_.shape[2]))
+                                                  : v.largest * (1 + kStoredSlack));
+      }
+    }
+  }
+
+  // max over a sequence's keys of sum_i |q_i k_i| as stored, scaled. In rotated rows one element
+  // gathers the errors of all, so there their length bounds the sum.
+  double abs_qk(const Row& q, int64_t head, int64_t first_key, int64_t keys) const {
+    const double sum_q = std::accumulate(q.abs.begin(), q.abs.end(), 0.0);
+    const auto d = static_cast<int64_t>(q.abs.size());
+    double most = 0;
+    for (int64_t j = first_key; j < first_key + keys; ++j) {
+      const Row& k = k_rows_[index(head, j)];
+      if (is_rotated(c_.cell.kv)) {
+        most = std::max(most, q.norm * k.norm * (1 + rotated_slack(d)));
+        continue;
+      }
+      const double sum = std::inner_product(q.abs.begin(), q.abs.end(), k.abs.begin(), 0.0);
+      most = std::max(most, sum + kStoredSlack * k.largest * sum_q);
+    }
+    return most * static_cast<double>(c_.parameters.q_scale) / std::sqrt(static_cast<double>(d));
+  }
+
+  // The largest |v| that a sequence's keys may hold once stored.
+  double abs_v(int64_t head, int64_t first_key, int64_t keys) const {
+    double most = 0;
+    for (int64_t j = first_key; j < first_key + keys; ++j)
+      most = std::max(most, stored_v_[index(head, j)]);
+    return most;
+  }
+
+ private:
+  size_t index(int64_t head, int64_t key) const {
+    return static_cast<size_t>(head * c_.k.shape[0] + key);
+  }
+
+  const Context& c_;
+  const HostTensor& v_;
+  std::vector<Row> k_rows_;
+  std::vector<double> stored_v_;
+};
+
+// Equal, or both NaN, or within the finite bound. Returns the share of the bound that was used.
 double share(double found, double expected, double bound) {
   if (std::isnan(expected)) return std::isnan(found) ? 0 : INFINITY;
-  if (found == expected || std::isinf(bound)) return 0;
+  if (found == expected) return 0;
   const double error = std::abs(found - expected);
   return std::isfinite(error) ? error / bound : INFINITY;
 }
 
 // The oracle's value as out's type can say it: 8-bit outs are scaled, and saturate.
 double as_stored(const Context& c, double value) {
-  if (element_bytes(c.cell.out) > 1) return value;
-  uint8_t code = 0;
-  encode(c.cell.out, 1e9, &code);
-  const double most = decode(c.cell.out, &code);
-  const double stored = value / static_cast<double>(c.parameters.out_scale);
-  return std::isnan(stored) ? stored : std::clamp(stored, -most, most);
+  const bool scaled = element_bytes(c.cell.out) == 1;
+  return saturated(c.cell.out,
+                   scaled ? value / static_cast<double>(c.parameters.out_scale) : value);
 }
 
 double bound_of_stored(const Context& c, const testing::ErrorTerms& terms, double stored) {
@@ -86,7 +127,7 @@ double bound_of_stored(const Context& c, const testing::ErrorTerms& terms, doubl
 class Judge {
  public:
   Judge(const AttendResult& found, const AttendResult& expected, const Context& context)
-      : found_(found), expected_(expected), c_(context) {}
+      : found_(found), expected_(expected), c_(context), keys_(context) {}
 
   Comparison run() {
     int64_t first_key = 0;
@@ -96,6 +137,11 @@ class Judge {
         for (int64_t h = 0; h < c_.q.shape[1]; ++h) row(s, t, h, first_key);
       first_key += c_.batch.kv_len[i];
     }
+    const auto allowed = kMostUnbounded * static_cast<double>(result_.elements);
+    if (result_.complaint.empty() && static_cast<double>(result_.unbounded) > allowed)
+      result_.complaint =
+          fmt::format("{} of {} elements have no bound, more than {} %: the cell proves too little",
+                      result_.unbounded, result_.elements, 100 * kMostUnbounded);
     return std::move(result_);
   }
 
@@ -109,12 +155,13 @@ class Judge {
         element_bytes(c_.cell.out) == 1 ? ATTNRT_DTYPE_F64 : static_cast<int32_t>(c_.cell.out);
     e.kv_len = keys;
     e.head_dim_qk = c_.cell.head_dim.qk;
-    e.abs_qk = abs_qk(c_, t, h, first_key, keys);
+    const int64_t kv_head = h / c_.cell.group;
+    e.abs_qk = keys_.abs_qk(row_of(c_.q, t, h), kv_head, first_key, keys);
     if (!c_.parameters.slopes.empty())
       e.abs_bias = std::abs(static_cast<double>(c_.parameters.slopes[static_cast<size_t>(h)])) *
                    static_cast<double>(keys);
     e.softcap = static_cast<double>(c_.parameters.softcap);
-    e.abs_pv = abs_v(c_, h, first_key, keys);
+    e.abs_pv = keys_.abs_v(kv_head, first_key, keys);
     return e;
   }
 
@@ -134,6 +181,13 @@ class Judge {
 
   void note(int32_t s, int32_t t, int64_t h, int64_t i, const char* what, double found,
             double expected, double bound) {
+    ++result_.elements;
+    // NaN and infinities are to be there whatever the bound; a number without one is neither right
+    // nor wrong.
+    if (std::isfinite(expected) && !std::isfinite(bound)) {
+      ++result_.unbounded;
+      return;
+    }
     const double used = share(found, expected, bound);
     result_.worst_share = std::max(result_.worst_share, used);
     if (used <= 1 || !result_.complaint.empty()) return;
@@ -147,6 +201,7 @@ class Judge {
   const AttendResult& found_;
   const AttendResult& expected_;
   const Context& c_;
+  Keys keys_;
   Comparison result_;
 };
 

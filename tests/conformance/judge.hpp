@@ -21,9 +21,14 @@ struct Context {
   const HostTensor* abs_pv;  // the oracle's out over |v|; null: max |v| stands for it
 };
 
+// Elements that may have no bound before a comparison says too little to pass.
+inline constexpr double kMostUnbounded = 0.1;  // of a cell's elements
+
 struct Comparison {
-  std::string complaint;   // empty: every element is within its bound
+  std::string complaint;   // empty: every element that has a bound is within it
   double worst_share = 0;  // error / bound of the worst element
+  int64_t elements = 0;    // of out and lse
+  int64_t unbounded = 0;   // of them skipped: f32 promises nothing there (docs/accuracy.md)
 };
 
 Comparison compare(const AttendResult& found, const AttendResult& expected, const Context& context);

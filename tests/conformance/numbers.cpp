@@ -1,7 +1,9 @@
 #include "numbers.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/codec/bf16.h"
 #include "kernels/codec/f16.h"
@@ -75,6 +77,15 @@ double decode(DType dtype, const void* from) {
       return decode_with<codec::Fp8E4M3Fnuz>(from);
   }
   return 0;
+}
+
+double saturated(DType dtype, double value) {
+  if (element_bytes(dtype) > 2 || std::isnan(value)) return value;
+  if (element_bytes(dtype) == 2 && std::isinf(value)) return value;
+  uint8_t code[2];
+  encode(dtype, static_cast<double>(std::numeric_limits<float>::max()), code);
+  const double most = decode(dtype, code);
+  return std::clamp(value, -most, most);
 }
 
 HostTensor::HostTensor(DType dtype_in, int64_t tokens, int64_t heads, int64_t width,

@@ -11,6 +11,9 @@ namespace attnrt::conformance {
 
 void encode(DType dtype, double value, void* to);
 double decode(DType dtype, const void* from);
+// A finite value as a type of 16 or 8 bits can say it, short of rounding: it saturates. Infinities
+// too in 8 bits; NaN stays.
+double saturated(DType dtype, double value);
 
 // A dense tensor [tokens, heads, width] in the host's memory, possibly a slice of a wider one.
 // `bytes` begin with the slice; between rows there is poison.

@@ -31,10 +31,11 @@ struct ErrorTerms {
 };
 
 inline constexpr double kUnitF32 = 0x1p-24;
-inline constexpr double kExpError = 0x1p-22;   // relative, of a backend's exp
-inline constexpr double kTanhError = 0x1p-21;  // absolute, of a backend's tanh
-inline constexpr double kExpReach = 104;       // exp(-104) is 0 in f32
-inline constexpr int64_t kRescaleTokens = 16;  // an online softmax rescales at most so often
+inline constexpr double kExpError = 0x1p-22;      // relative, of a backend's exp
+inline constexpr double kTanhError = 0x1p-21;     // absolute, of a backend's tanh
+inline constexpr double kExpReach = 104;          // exp(-104) is 0 in f32
+inline constexpr double kMostWeightError = 0.25;  // relative; beyond, a bound would allow anything
+inline constexpr int64_t kRescaleTokens = 16;     // an online softmax rescales at most so often
 
 // gamma_n = n u / (1 - n u), the classical bound of n roundings.
 inline double gamma_f32(double n) {
@@ -77,11 +78,12 @@ inline double weight_error(const ErrorTerms& t) {
                     kUnitF32 * range);
 }
 
+// HUGE_VAL: no bound, f32 promises nothing.
 inline double out_bound(const ErrorTerms& t) {
   const double eta = weight_error(t);
+  if (!(eta < kMostWeightError)) return HUGE_VAL;
   const double sums = 2 * gamma_f32(static_cast<double>(t.kv_len) + 8);
-  const double relative =
-      (2 * eta + sums + 2 * weight_rounding(t.format, t.q_dtype)) / (1 - std::min(0.5, eta));
+  const double relative = (2 * eta + sums + 2 * weight_rounding(t.format, t.q_dtype)) / (1 - eta);
   const double abs_pv = std::max(t.abs_pv, std::abs(t.out));  // never less than |out|
   // Sums before the division may leave f32's range though their quotient would not: no bound.
   if (static_cast<double>(t.kv_len) * abs_pv > 0x1p127) return HUGE_VAL;
@@ -89,11 +91,12 @@ inline double out_bound(const ErrorTerms& t) {
   return before + out_rounding(t.out_dtype, std::abs(t.out) + before);
 }
 
-// lse is f32 always.
+// lse is f32 always. HUGE_VAL: no bound.
 inline double lse_bound(const ErrorTerms& t) {
   const double eta = weight_error(t);
+  if (!(eta < kMostWeightError)) return HUGE_VAL;
   const double sum = gamma_f32(static_cast<double>(t.kv_len) + 8);
-  return (eta + sum) / (1 - std::min(0.5, eta + sum)) + 4 * kUnitF32 * (1 + std::abs(t.lse));
+  return (eta + sum) / (1 - eta - sum) + 4 * kUnitF32 * (1 + std::abs(t.lse));
 }
 
 }  // namespace attnrt::testing
