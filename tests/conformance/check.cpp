@@ -161,6 +161,7 @@ Verdict check_attend(const Cell& cell, Subject& subject, Oracle& oracle) {
                                    int64_t{cell.kv_heads} * cell.group, cell.head_dim.qk, kQ);
   HostTensor k = make_tensor(cell, DType::kF32, keys, cell.kv_heads, cell.head_dim.qk, kK);
   HostTensor v = make_tensor(cell, DType::kF32, keys, cell.kv_heads, cell.head_dim.v, kV);
+  mark_keys(cell, cell.head_dim.v, cell.cache == CacheKind::kLatent ? k : v);
   share_prefix(batch, k);
   share_prefix(batch, v);
   const Parameters parameters = make_parameters(cell);

@@ -53,6 +53,19 @@ HostTensor make_tensor(const Cell& cell, DType dtype, int64_t tokens, int64_t he
   return tensor;
 }
 
+void mark_keys(const Cell& cell, int64_t width, HostTensor& v) {
+  if (cell.fill == Fill::kOutliers) return;
+  // The loosest bound, of weights in bf16, is 2^-7 of a column's sum: 64 stands out of it among a
+  // thousand keys. Fewer bits would keep nothing of the row beside 64; their bounds are tighter. In
+  // a latent cache the mark is part of the key too, and must leave the weights some balance.
+  const bool wide = cell.kv == Format::kF32 || cell.kv == Format::kF16 || cell.kv == Format::kBf16;
+  const double mark = wide && cell.cache == CacheKind::kSeparate ? 64 : 16;
+  for (int64_t key = 0; key < v.shape[0]; ++key)
+    for (int64_t h = 0; h < v.shape[1]; ++h)
+      if (std::isfinite(v.get(key, h, key % width)))
+        v.set(key, h, key % width, key / width % 2 == 0 ? mark : -mark);
+}
+
 Parameters make_parameters(const Cell& cell) {
   std::mt19937 random(cell.seed * 40503u + 7u);
   std::normal_distribution<float> normal;
