@@ -26,10 +26,10 @@ Result<std::string> describe_plugin(const LoadedPlugin& plugin, const Device& de
   wanted.ordinal = device.ordinal < 0 ? 0 : device.ordinal;
   wanted.sm = device.sm;
   wanted.gfx = device.gfx.empty() ? nullptr : device.gfx.c_str();
-  const attnrt_host host = load::make_host(plugin.name);
+  const load::Host host(plugin.name);
   attnrt_instance* instance = nullptr;
   const Status opened = load::call_plugin(plugin.name, "open", [&](attnrt_error* error) {
-    return plugin.table->open(&host, &wanted, &instance, error);
+    return plugin.table->open(host.table(), &wanted, &instance, error);
   });
   if (!opened.ok()) return opened.error();
   std::array<char, 256> text{};

@@ -3,24 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
-#include <cstring>
+#include <utility>
 
 #include "attnrt/log.hpp"
 
 namespace attnrt::load {
 namespace {
-
-// Called from a plugin's threads; nothing may be thrown back into it.
-void write_log(void* ctx, int32_t level, const char* text) noexcept {
-  if (text == nullptr) return;
-  try {
-    const bool known = level >= ATTNRT_LOG_DEBUG && level <= ATTNRT_LOG_ERROR;
-    log(known ? static_cast<LogLevel>(level) : LogLevel::kInfo,
-        *static_cast<const std::string*>(ctx) + ": " + text);
-  } catch (...) {
-    // Out of memory: the message is lost, the run is not.
-  }
-}
 
 void* allocate(void*, uint64_t bytes, uint64_t alignment) noexcept {
   if (alignment == 0 || (alignment & (alignment - 1)) != 0) return nullptr;
@@ -35,15 +23,32 @@ void release(void*, void* memory) noexcept {
 
 }  // namespace
 
-attnrt_host make_host(const std::string& name) {
-  attnrt_host host = {};
-  host.struct_size = sizeof host;
-  host.abi_minor = ATTNRT_ABI_MINOR;
-  host.ctx = const_cast<std::string*>(&name);
-  host.log = write_log;
-  host.allocate = allocate;
-  host.release = release;
-  return host;
+// Called from a plugin's threads; nothing may be thrown back into it.
+void Host::write_log(void* self, int32_t level, const char* text) noexcept {
+  if (text == nullptr) return;
+  try {
+    const bool known = level >= ATTNRT_LOG_DEBUG && level <= ATTNRT_LOG_ERROR;
+    log(known ? static_cast<LogLevel>(level) : LogLevel::kInfo,
+        static_cast<const Host*>(self)->plugin_ + ": " + text);
+  } catch (...) {
+    // Out of memory: the message is lost, the run is not.
+  }
+}
+
+void Host::run_parallel(void* self, int64_t n, void (*fn)(void*, int64_t), void* arg) {
+  const LentThreads& lent = static_cast<const Host*>(self)->lent_;
+  lent.parallel_for(lent.ctx, n, fn, arg);
+}
+
+Host::Host(std::string plugin, const LentThreads& lent) : plugin_(std::move(plugin)), lent_(lent) {
+  table_.struct_size = sizeof table_;
+  table_.abi_minor = ATTNRT_ABI_MINOR;
+  table_.ctx = this;
+  table_.log = write_log;
+  table_.parallel_for = lent.parallel_for == nullptr ? nullptr : run_parallel;
+  table_.threads = lent.threads;
+  table_.allocate = allocate;
+  table_.release = release;
 }
 
 }  // namespace attnrt::load

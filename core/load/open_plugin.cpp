@@ -24,10 +24,11 @@ namespace dll = boost::dll;
 // A plugin in the process. Never destroyed: its threads, thread-locals and tables may be in use
 // until the very end, and unloading code gains nothing.
 struct Library {
+  explicit Library(std::string plugin) : host(std::move(plugin)) {}
+
   dll::shared_library code;
   FileIdentity identity;
-  std::string name;
-  attnrt_host host = {};
+  Host host;
   attnrt_plugin table = {};
 };
 
@@ -91,7 +92,7 @@ Checked<const attnrt_plugin*> call_entry(const Library& library) {
           ATTNRT_ENTRY_SYMBOL);
   const attnrt_plugin* table = nullptr;
   const Status called = call_plugin("", ATTNRT_ENTRY_SYMBOL, [&](attnrt_error* error) {
-    return entry(&library.host, &table, error);
+    return entry(library.host.table(), &table, error);
   });
   if (!called) return Refusal{RefusalKind::kEntryFailed, called.error()};
   if (table == nullptr) {
@@ -141,11 +142,9 @@ Checked<const attnrt_plugin*> open_plugin(const OpenRequest& request) {
     return &known->second->table;
   }
   void* const handle = code->native();
-  auto library = std::make_unique<Library>();
+  auto library = std::make_unique<Library>(request.manifest.name);
   library->code = std::move(*code);
   library->identity = before->identity;
-  library->name = request.manifest.name;
-  library->host = make_host(library->name);
   if (auto started = start(*library, request); !started) {
     all.refused.push_back(std::move(library));
     return started.error();

@@ -36,7 +36,6 @@ bool is_host(DeviceKind kind) {
 }
 
 Result<std::unique_ptr<Instance>> Instance::open(const LoadedPlugin& plugin, const Device& device,
-                                                 const HostServices& host,
                                                  const SessionOptions& options) {
   const std::string where = "plugin '" + plugin.name + "' on " + to_string(device);
   static const PluginOptions kNone;
@@ -52,17 +51,20 @@ Result<std::unique_ptr<Instance>> Instance::open(const LoadedPlugin& plugin, con
   d.gfx = device.gfx.empty() ? nullptr : device.gfx.c_str();
   d.options = given.empty() ? nullptr : given.data();
   d.option_count = given.size();
+  auto host = std::make_unique<load::Host>(
+      plugin.name,
+      load::LentThreads{options.parallel_for, options.parallel_for_ctx, options.threads});
   attnrt_instance* handle = nullptr;
   std::optional<Error> option;
   Status opened = load::call_plugin(where, "open", [&](attnrt_error* error) {
-    const attnrt_status status = plugin.table->open(&host.table, &d, &handle, error);
+    const attnrt_status status = plugin.table->open(host->table(), &d, &handle, error);
     if (status == ATTNRT_OK) return status;
     const std::string_view text(error->text, ::strnlen(error->text, error->capacity));
     option = option_refusal(status, text, plugin.name, *values, options);
     return status;
   });
   if (!opened) return option ? *option : opened.error();
-  std::unique_ptr<Instance> instance(new Instance(plugin, handle));
+  std::unique_ptr<Instance> instance(new Instance(plugin, handle, std::move(host)));
   if (is_host(device.kind)) return instance;
   auto* service = function_of(plugin.table, &attnrt_plugin::device_service);
   instance->service_ = service == nullptr ? nullptr : service(handle);

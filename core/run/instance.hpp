@@ -3,13 +3,14 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attnrt/load.hpp"
 #include "attnrt/plan.hpp"
 #include "attnrt/plugin.h"
 #include "attnrt/session.hpp"
-#include "run/host_services.hpp"
+#include "load/host.hpp"
 #include "run/memory.hpp"
 
 namespace attnrt::runtime {
@@ -19,9 +20,8 @@ bool is_host(DeviceKind kind);
 
 class Instance {
  public:
-  // host outlives the instance. Errors: kPluginRefused; kInvalid: an option that it does not take.
+  // Errors: kPluginRefused; kInvalid: an option that it does not take.
   static Result<std::unique_ptr<Instance>> open(const LoadedPlugin& plugin, const Device& device,
-                                                const HostServices& host,
                                                 const SessionOptions& options);
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;
@@ -34,9 +34,14 @@ class Instance {
   PluginUse use() const;
 
  private:
-  Instance(const LoadedPlugin& plugin, attnrt_instance* handle)
-      : table_(plugin.table), handle_(handle), name_(plugin.name), path_(plugin.path) {}
+  Instance(const LoadedPlugin& plugin, attnrt_instance* handle, std::unique_ptr<load::Host> host)
+      : host_(std::move(host)),
+        table_(plugin.table),
+        handle_(handle),
+        name_(plugin.name),
+        path_(plugin.path) {}
 
+  std::unique_ptr<load::Host> host_;  // the plugin holds on to it
   const attnrt_plugin* table_;
   attnrt_instance* handle_;
   std::string name_;

@@ -57,14 +57,13 @@ struct GroupCode {
 }  // namespace runtime
 
 struct Session::Impl {
-  explicit Impl(SessionOptions o) : options(std::move(o)), host(options) {}
+  explicit Impl(SessionOptions o) : options(std::move(o)) {}
   ~Impl();
 
   attnrt_bounds bounds() const;
   runtime::MemoryKind memory_kind() const;
 
   SessionOptions options;
-  runtime::HostServices host;
   Plan plan;
   std::vector<PluginUse> uses;
   std::vector<Error> refusals;

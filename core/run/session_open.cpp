@@ -60,7 +60,7 @@ class Builder {
     Result<LoadedPlugin> loaded = source_.load(plugin);
     if (!loaded) return loaded.error();
     Result<std::unique_ptr<Instance>> instance =
-        Instance::open(*loaded, impl_.plan.device, impl_.host, impl_.options);
+        Instance::open(*loaded, impl_.plan.device, impl_.options);
     if (!instance) return instance.error();
     opened_.push_back(plugin);
     impl_.instances.push_back(std::move(*instance));

@@ -41,7 +41,7 @@ class Walk {
       : table_(table),
         append_kernel_(std::move(append)),
         decode_kernel_(std::move(decode)),
-        host_(make_host(name)),
+        host_(name),
         grown_(grown),
         field_(field) {}
 
@@ -50,7 +50,7 @@ class Walk {
     Later<attnrt_device> device = make<attnrt_device>(Grown::kDevice);
     device.known.kind = ATTNRT_DEVICE_CPU;
     attnrt_instance* instance = nullptr;
-    attnrt_status status = table_.open(&host_, &device.known, &instance, nullptr);
+    attnrt_status status = table_.open(host_.table(), &device.known, &instance, nullptr);
     if (status != ATTNRT_OK) return status;
     status = with_op(instance, ATTNRT_OP_APPEND, append_kernel_,
                      [&](attnrt_op* op) { return append(op); });
@@ -164,7 +164,7 @@ class Walk {
 
   const attnrt_plugin& table_;
   std::string append_kernel_, decode_kernel_;
-  attnrt_host host_;
+  Host host_;
   Grown grown_;
   unsigned char field_;
 

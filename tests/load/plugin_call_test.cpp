@@ -56,8 +56,8 @@ TEST(PluginCall, WhateverIsThrownBecomesAnError) {
 }
 
 TEST(Host, LendsAlignedMemoryAndNullForWhatCannotBe) {
-  const std::string name = "p";
-  const attnrt_host host = make_host(name);
+  const Host services("p");
+  const attnrt_host& host = *services.table();
   EXPECT_EQ(host.struct_size, sizeof(attnrt_host));
   void* memory = host.allocate(host.ctx, 100, 256);
   ASSERT_NE(memory, nullptr);
@@ -69,13 +69,31 @@ TEST(Host, LendsAlignedMemoryAndNullForWhatCannotBe) {
 }
 
 TEST(Host, LogsWithThePluginsName) {
-  const std::string name = "plugin_of_the_test";
-  const attnrt_host host = make_host(name);
+  const Host services("plugin_of_the_test");
+  const attnrt_host& host = *services.table();
   ::testing::internal::CaptureStderr();
   host.log(host.ctx, ATTNRT_LOG_ERROR, "braces {} are text");
   host.log(host.ctx, ATTNRT_LOG_ERROR, nullptr);
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               HasSubstr("plugin_of_the_test: braces {} are text"));
+}
+
+TEST(Host, LendsTheEnginesThreads) {
+  EXPECT_EQ(Host("p").table()->parallel_for, nullptr);
+  int64_t asked = 0;
+  const LentThreads lent{[](void* ctx, int64_t n, void (*fn)(void*, int64_t), void* arg) {
+                           *static_cast<int64_t*>(ctx) += n;
+                           for (int64_t i = 0; i < n; ++i) fn(arg, i);
+                         },
+                         &asked, 3};
+  const Host services("p", lent);
+  const attnrt_host& host = *services.table();
+  EXPECT_EQ(host.threads, 3);
+  int64_t sum = 0;
+  host.parallel_for(
+      host.ctx, 5, [](void* arg, int64_t i) { *static_cast<int64_t*>(arg) += i; }, &sum);
+  EXPECT_EQ(asked, 5);
+  EXPECT_EQ(sum, 0 + 1 + 2 + 3 + 4);
 }
 
 TEST(Log, LevelsAreParsedAndUnknownOnesListTheKnown) {
