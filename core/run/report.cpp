@@ -59,10 +59,10 @@ std::vector<OpBackend> backends(const Plan& plan, const CacheGroup& group, const
   return list;
 }
 
-// Bytes that a token takes in all layers of the group, as the pool cuts its memory.
+// As the pool cuts its memory.
 double stored_bytes(Session& session, size_t group) {
-  const PoolGroup& cut = session.pool().layout().groups[group];
-  return static_cast<double>(cut.block_stride) / session.plan().groups[group].page.block_size;
+  return bytes_per_token(session.pool().layout().groups[group],
+                         session.plan().groups[group].page.block_size);
 }
 
 GroupReport make_group(const ReportInputs& in, size_t index) {

@@ -15,9 +15,10 @@ void set_view(LayerCode& code, const attnrt_cache_view& view) {
 }
 
 Status add_groups(Session::Impl& impl) {
-  for (const CacheGroup& group : impl.plan.groups) {
+  for (CacheGroup& group : impl.plan.groups) {
     Result<PageLayout> page = page_layout(group.page, group.layout);
     if (!page) return page.error();
+    group.page_bytes = page->bytes;  // memory is cut by it, so no plan's word is taken
     GroupCode code;
     code.page = *page;
     code.limits.block_size = group.page.block_size;
@@ -104,14 +105,7 @@ Result<uint8_t*> pool_memory(Session::Impl& impl, const PoolLayout& layout, int6
 }
 
 Status add_pool(Session::Impl& impl) {
-  std::vector<PoolGroup> sizes;
-  for (size_t g = 0; g < impl.groups.size(); ++g) {
-    PoolGroup size;
-    size.layers = static_cast<int32_t>(impl.plan.groups[g].layers.size());
-    size.page_bytes = impl.groups[g].page.bytes;
-    sizes.push_back(size);
-  }
-  const PoolLayout layout = pool_layout(std::move(sizes));
+  const PoolLayout layout = pool_of(impl.plan.groups);
   int64_t chunks = 0;
   Result<uint8_t*> memory = pool_memory(impl, layout, chunks);
   if (!memory) return memory.error();

@@ -2,6 +2,7 @@
 #include "attnrt/plan.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "select/class_server.hpp"
 #include "select/plan_classes.hpp"
@@ -180,12 +181,21 @@ struct Planner {
       layer = {index, 0, g, c.spelling.text, cell.kv, cell.block_size, cell.layout, ops};
       layer.group = group_of(plan, {{}, geometry, cell.layout, g.window, page});
       plan.groups[layer.group].layers.push_back(index);
-      plan.kv_bytes_per_token += static_cast<double>(plan.pool_page_bytes) / cell.block_size;
-      plan.padding_bytes_per_token +=
-          static_cast<double>(plan.pool_page_bytes - page) / cell.block_size;
     }
   }
 };
+
+void count_bytes(Plan& plan) {
+  const PoolLayout pool = pool_of(plan.groups);
+  for (size_t g = 0; g < plan.groups.size(); ++g) {
+    const CacheGroup& group = plan.groups[g];
+    const auto stored = static_cast<double>(group.page_bytes) *
+                        static_cast<double>(group.layers.size()) / group.page.block_size;
+    const double taken = bytes_per_token(pool.groups[g], group.page.block_size);
+    plan.kv_bytes_per_token += taken;
+    plan.padding_bytes_per_token += taken - stored;
+  }
+}
 
 Error unknown_bytes(const LayerClass& c, Format format) {
   return Error{.code = ErrorCode::kNoBackend,
@@ -196,6 +206,17 @@ Error unknown_bytes(const LayerClass& c, Format format) {
 }
 
 }  // namespace
+
+PoolLayout pool_of(const std::vector<CacheGroup>& groups) {
+  std::vector<PoolGroup> sizes;
+  for (const CacheGroup& group : groups) {
+    PoolGroup size;
+    size.layers = static_cast<int32_t>(group.layers.size());
+    size.page_bytes = group.page_bytes;
+    sizes.push_back(size);
+  }
+  return pool_layout(std::move(sizes));
+}
 
 const OpDecision* LayerPlan::find(Op op) const {
   for (const OpDecision& decision : ops) {
@@ -239,6 +260,7 @@ Result<std::optional<Plan>> plan_classes(const std::vector<LayerClass>& classes,
         planner.decisions(classes[c], servers[c], cell, choice.choices[c], choice.plugins);
     planner.place(result, classes[c], cell, joint[c].options[option].page_bytes, ops);
   }
+  if (!result.groups.empty()) count_bytes(result);
   return std::optional<Plan>(std::move(result));
 }
 

@@ -113,7 +113,7 @@ TEST(Plan, SkippedLayersShareThePoolWithoutPadding) {
   EXPECT_EQ(p.kv_bytes_per_token, 3 * 4096 + 2048);
 }
 
-TEST(Plan, PaddingIsCountedWhereItCannotBeAvoided) {
+TEST(Plan, PagesOfTwoSizesShareThePoolWithoutPadding) {
   KernelManifest k = test::kernel("k");
   k.kv = {Format::kBf16, Format::kFp8E4m3};
   const Catalog catalog = test::catalog({test::plugin("p", {k})});
@@ -124,8 +124,26 @@ TEST(Plan, PaddingIsCountedWhereItCannotBeAvoided) {
       planned(test::model({test::layer(), test::layer()}), options, catalog);
   ASSERT_TRUE(outcome.plan);
   EXPECT_EQ(outcome.plan->pool_page_bytes, 16 * 4096);
-  EXPECT_EQ(outcome.plan->kv_bytes_per_token, 2 * 4096);
-  EXPECT_EQ(outcome.plan->padding_bytes_per_token, 2048);
+  EXPECT_EQ(outcome.plan->kv_bytes_per_token, 4096 + 2048);
+  EXPECT_EQ(outcome.plan->padding_bytes_per_token, 0);
+}
+
+TEST(Plan, PaddingIsCountedWhereItCannotBeAvoided) {
+  KernelManifest k = test::kernel("k");
+  k.kv = {Format::kInt8PerTokenHead};
+  k.block_size.values = {1};
+  const Catalog catalog = test::catalog({test::plugin("p", {k})});
+  PlanOptions options;
+  options.kv_cache.format = *parse_spelling("int8_per_token_head");
+  LayerGeometry g = test::layer();
+  g.q_heads = 4;
+  g.kv_heads = 1;
+  const PlanOutcome outcome = planned(test::model({g, g}), options, catalog);
+  ASSERT_TRUE(outcome.plan);
+  const int64_t page = 2 * (g.head_dim.qk + 4);  // 128 + 4 bytes a row: no multiple of 64
+  EXPECT_EQ(outcome.plan->groups[0].page_bytes, page);
+  EXPECT_EQ(outcome.plan->kv_bytes_per_token, 2 * 320);
+  EXPECT_EQ(outcome.plan->padding_bytes_per_token, 2 * (320 - page));
 }
 
 TEST(Plan, PolicyGoesBeforeScores) {

@@ -53,7 +53,7 @@ std::string plan_text(const Plan& plan, const Catalog& catalog) {
   if (plan.padding_bytes_per_token > 0) {
     text += ", " + number_text(plan.padding_bytes_per_token, 8) + " of them padding";
   }
-  return text + "; the pool's page is " + bytes_text(plan.pool_page_bytes) + "\n";
+  return text + "; the largest page is " + bytes_text(plan.pool_page_bytes) + "\n";
 }
 
 }  // namespace attnrt::command

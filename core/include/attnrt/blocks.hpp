@@ -1,9 +1,6 @@
 // Blocks: one pool of memory that all cache groups share, and the block tables of sequences.
 //
-// A group's block holds one page of each of its layers, so a block id serves all layers of the
-// group. Groups differ in layers, block size and page bytes; the pool is divided into equal chunks,
-// each lent to one group at a time and cut there into that group's blocks. So groups share memory
-// without padding pages to a common size. Nothing here touches the memory itself: ids only.
+// How the pool is cut for its groups is pool.hpp's. Nothing here touches the memory: ids only.
 // One thread at a time. Ids are int32, offsets int64.
 #pragma once
 
@@ -12,30 +9,10 @@
 #include <vector>
 
 #include "attnrt/cache.hpp"
+#include "attnrt/pool.hpp"
 #include "attnrt/result.hpp"
 
 namespace attnrt {
-
-// How a group cuts a chunk. Page of (layer l of the group, block b): b * block_stride + l *
-// page_stride.
-struct PoolGroup {
-  int32_t layers = 1;
-  int64_t page_bytes = 0;    // of one layer, as stored
-  int64_t page_stride = 0;   // between layers: page_bytes rounded up to the pool's alignment
-  int64_t block_stride = 0;  // between blocks; divides the chunk
-  int32_t blocks_per_chunk = 0;
-};
-struct PoolLayout {
-  int64_t chunk_bytes = 0;
-  std::vector<PoolGroup> groups;
-};
-inline constexpr int64_t kPoolAlignment = 64;  // bytes; of every page, for vector loads
-
-// Chooses the chunk that wastes least. Only layers and page_bytes of `groups` are read.
-// Precondition: at least one group; layers and page_bytes at least 1.
-PoolLayout pool_layout(std::vector<PoolGroup> groups);
-// Chunks that hold `blocks` blocks of every group at once.
-int64_t chunks_for(const PoolLayout& layout, int64_t blocks);
 
 // Hands out block ids and counts their users.
 class BlockPool {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "attnrt/pool.hpp"
 #include "attnrt/select.hpp"
 
 namespace attnrt {
@@ -98,10 +99,13 @@ struct Plan {
   DType out = DType::kBf16;
   std::vector<LayerPlan> layers;
   std::vector<CacheGroup> groups;
-  int64_t pool_page_bytes = 0;    // the pool's page: the largest of the groups'
-  double kv_bytes_per_token = 0;  // of the model, with padding
-  double padding_bytes_per_token = 0;
+  int64_t pool_page_bytes = 0;    // the largest of the groups': of a pool that has one page size
+  double kv_bytes_per_token = 0;  // of the model, in a session's pool (pool_of)
+  double padding_bytes_per_token = 0;  // of them: alignment, and what is left over of chunks
 };
+
+// How a session's own pool is cut for a plan's groups. Precondition: at least one group.
+PoolLayout pool_of(const std::vector<CacheGroup>& groups);
 
 // One more way out of a refusal: kv_cache.skip_layers with all these layers, those of the options
 // and all that fail. The whole model has been planned so.
