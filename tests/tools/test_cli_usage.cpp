@@ -125,6 +125,11 @@ TEST(Usage, PathsThatATerminalWouldObeyAreEscaped) {
   const test::Ran ran = attnrt({"plan", "/nowhere\x1b]0;x\x07\xff.yaml"});
   EXPECT_EQ(ran.code, 2);
   EXPECT_THAT(ran.err, HasSubstr("/nowhere\\x1b]0;x\\x07\\xff.yaml: expected a configuration"));
+  // A folder that is not there is logged, and printed as one that was searched.
+  const test::Ran listed = attnrt({"plugins", "--plugins", "/nowhere\x1b[31m"});
+  EXPECT_THAT(listed.err, HasSubstr("/nowhere\\x1b[31m"));
+  EXPECT_THAT(listed.out, HasSubstr("searched: /nowhere\\x1b[31m"));
+  EXPECT_EQ((listed.out + listed.err).find('\x1b'), std::string::npos);
 }
 
 TEST(Usage, ConfigurationsThatWouldNeverEndAreRefusedAtOnce) {
