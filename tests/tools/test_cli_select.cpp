@@ -154,7 +154,8 @@ TEST_F(Select, OpsWithoutFeaturesAreDescribedWithoutEmptyPieces) {
 TEST_F(Select, WholeBytesAreIntegers) {
   const Json served = json({"--device", "cuda:sm_90", "--kv", "fp8"}, 0);
   EXPECT_TRUE(served["kv_bytes_per_token"].is_number_integer());
-  for (const Json& way : json(kRefused, 3)["alternatives"]) {
+  const Json refused = json(kRefused, 3);
+  for (const Json& way : refused["alternatives"]) {
     const Json& bytes = way["kv_bytes_per_token"];
     EXPECT_TRUE(bytes.is_number_integer() || bytes != std::floor(bytes.get<double>())) << way;
   }
