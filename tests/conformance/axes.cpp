@@ -162,6 +162,34 @@ PartialCell cell_of(const KernelManifest& kernel, Op op, const std::vector<Axis>
   return partial;
 }
 
+// Bounds are widest where weights may be bf16, and pairs alone seldom bring a mask there: each mask
+// and switch once more, on plain numbers.
+void add_bf16_cells(const KernelManifest& kernel, Op op, std::vector<Cell>& cells) {
+  const bool attends = op != Op::kAppend && op != Op::kMerge;
+  const auto base =
+      std::find_if(cells.begin(), cells.end(), [](const Cell& c) { return c.kv == Format::kBf16; });
+  if (!attends || base == cells.end() || !kernel.q.contains(DType::kBf16)) return;
+  std::vector<Feature> features(std::begin(kMasks), std::end(kMasks));
+  features.insert(features.end(), std::begin(kSwitches), std::end(kSwitches));
+  Cell cell = *base;
+  cell.q = DType::kBf16;
+  if (kernel.out.empty()) cell.out = cell.q;
+  cell.fill = Fill::kNormal;
+  for (Feature feature : features) {
+    if (!kernel.features.contains(feature)) continue;
+    const bool is_mask =
+        std::find(std::begin(kMasks), std::end(kMasks), feature) != std::end(kMasks);
+    if (!is_mask && !kernel.features.contains(Feature::kCausal)) continue;
+    cell.features = is_mask ? Features{feature} : Features{Feature::kCausal, feature};
+    for (BatchShape batch : {BatchShape::kRagged, BatchShape::kLongContext}) {
+      cell.batch = batch;
+      cell.query_tokens = op == Op::kDecode ? kernel.max_query_tokens : 1;
+      cell.seed = static_cast<uint32_t>(cells.size()) + 1;
+      cells.push_back(cell);
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<int32_t> sample(const IntSet& set) {
@@ -196,6 +224,7 @@ CellList cells_of(const KernelManifest& kernel, Op op) {
     list.cells.push_back(cell_of(kernel, op, axes, row).cell);
     list.cells.back().seed = seed++;
   }
+  add_bf16_cells(kernel, op, list.cells);
   return list;
 }
 

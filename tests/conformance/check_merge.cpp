@@ -22,8 +22,11 @@ Parts make_parts(const Cell& cell, int count, int64_t tokens, int64_t heads) {
     const auto stream = static_cast<uint32_t>(100 + 2 * p);
     parts.outs.push_back(make_tensor(cell, DType::kF32, tokens, heads, cell.head_dim.v, stream));
     parts.lses.push_back(make_tensor(plain, DType::kF32, tokens, heads, 1, stream + 1));
-    // Token 0: no part sees a key. Token 1: the first part has weight 0 and holds NaN.
+    // Token 0: no part sees a key. Token 1: the first part has weight 0 and holds NaN. Tokens 2 and
+    // 3: lse whose exp is beyond every type, so that only differences will do.
     for (int64_t h = 0; h < heads; ++h) {
+      for (int64_t t : {2, 3})
+        parts.lses.back().set(t, h, 0, parts.lses.back().get(t, h, 0) + (t == 2 ? 900 : -900));
       parts.lses.back().set(0, h, 0, -INFINITY);
       if (p > 0) continue;
       parts.lses.back().set(1, h, 0, -INFINITY);
