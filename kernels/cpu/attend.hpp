@@ -37,7 +37,7 @@ inline int64_t cut(const LayerParams& layer, float* base, Buffers& b) {
   b.out_stride = round_up(layer.dim_v, kRowPad);
   b.q = take(kMaxRows * b.q_stride);
   b.out = take(kMaxRows * b.out_stride);
-  b.scores = take(int64_t{kMaxRows} * kTile);
+  b.scores = take(int64_t{kMaxRows + kRowPad} * kTile);
   b.keys = take(kTile * b.q_stride);
   b.values = take(kTile * b.out_stride);
   b.line = take(b.q_stride > b.out_stride ? b.q_stride : b.out_stride);
@@ -262,8 +262,9 @@ inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin
   }
 }
 
-template <Format F>
-inline void attend_tiles(const AttendParams& p, const WorkItem& item, Buffers& b) {
+// Calls body(begin, rows, rows of the next tile or null) for each tile of an item's keys.
+template <Format F, class Body>
+ATTNRT_INLINE void for_tiles(const AttendParams& p, const WorkItem& item, Body body) {
   KeyRows tiles[2];
   find_rows(p, item.rows, item.kv_begin, item.kv_end, tiles[0]);
   Prefetcher first(tiles[0].k, tiles[0].n, item.rows.kv_heads, p.k.head_stride,
@@ -276,9 +277,16 @@ inline void attend_tiles(const AttendParams& p, const WorkItem& item, Buffers& b
       find_rows(p, item.rows, begin + kTile, item.kv_end, tiles[1 - current]);
       next = &tiles[1 - current];
     }
-    attend_tile<F>(p, item.rows, begin, tiles[current], next, b);
+    body(begin, tiles[current], next);
     current = 1 - current;
   }
+}
+
+template <Format F>
+inline void attend_tiles(const AttendParams& p, const WorkItem& item, Buffers& b) {
+  for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, const KeyRows* next) {
+    attend_tile<F>(p, item.rows, begin, keys, next, b);
+  });
 }
 
 }  // namespace

@@ -20,8 +20,12 @@ inline void write_row(const AttendParams& p, const RowPlace& place, int32_t kv_h
     m = top;
   }
   // l is 0 where nothing was visible; a NaN is passed on.
-  const float factor = l == 0.0F ? 0.0F : kept * scale_of(p.v_scale, kv_head) * value_factor(F) / l;
-  restore_row<F>(sums, p.layer.dim_v, factor, line);
+  const float factor = l == 0.0F ? 0.0F : kept * scale_of(p.v_scale, kv_head) / l;
+  if (uses_matrix<F>(p)) {
+    scale_row(sums, p.layer.dim_v, factor, line);
+  } else {
+    restore_row<F>(sums, p.layer.dim_v, factor * value_factor(F), line);
+  }
   if (l == 0.0F) memset(line, 0, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
   narrow_row(p.out.dtype, line, p.layer.dim_v,
              p.out.data + place.token * p.out.token_stride + place.head * p.out.head_stride);
@@ -43,12 +47,27 @@ ATTNRT_INLINE int32_t kv_head_of(const AttendParams& p, const RowPlace& place) {
   return place.head / p.layer.group;
 }
 
+// Sums of all rows; they stand in order where the layer uses the matrix unit, else permuted.
 template <Format F>
-inline void attend_item(const AttendParams& p, const WorkItem& item, Buffers& b) {
-  const int rows = rows_of(p, item.rows);
-  load_queries<F>(p, item.rows, rows, b);
+inline void attend_rows(const AttendParams& p, const WorkItem& item, int rows, MatrixBuffers& m,
+                        Buffers& b) {
   clear_rows(rows, b);
-  if (item.kv_begin < item.kv_end) attend_tiles<F>(p, item, b);
+  if (item.kv_begin >= item.kv_end) return;
+  if (uses_matrix<F>(p) && attend_on_matrix<F>(p, item, m, b)) return;
+  clear_rows(rows, b);
+  load_queries<F>(p, item.rows, rows, b);
+  attend_tiles<F>(p, item, b);
+  if (!uses_matrix<F>(p)) return;
+  for (int r = 0; r < rows; ++r) {
+    restore_row<F>(b.out + r * b.out_stride, p.layer.dim_v, value_factor(F), b.line);
+    memcpy(b.out + r * b.out_stride, b.line, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
+  }
+}
+
+template <Format F>
+inline void attend_item(const AttendParams& p, const WorkItem& item, MatrixBuffers& m, Buffers& b) {
+  const int rows = rows_of(p, item.rows);
+  attend_rows<F>(p, item, rows, m, b);
   if (item.unit >= 0) return write_partial(p, item, rows, b);
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, item.rows, r);

@@ -1,5 +1,6 @@
 // All kernels of one instruction set, from the headers that the including file has chosen:
-// ATTNRT_CPU_ISA names the namespace, simd_*.hpp and load_*.hpp come before this file.
+// ATTNRT_CPU_ISA names the namespace, simd_*.hpp and load_*.hpp come before this file,
+// ATTNRT_CPU_MATRIX is attend_matrix.hpp or no_matrix.hpp.
 #pragma once
 
 // In this order: each file uses what stands before it.
@@ -14,6 +15,7 @@
 #include "kernels/cpu/stream.hpp"
 #include "kernels/cpu/tile.hpp"
 #include "kernels/cpu/attend.hpp"
+#include ATTNRT_CPU_MATRIX
 #include "kernels/cpu/finish.hpp"
 #include "kernels/cpu/append.hpp"
 #include "kernels/cpu/merge.hpp"
@@ -43,13 +45,15 @@ ATTNRT_INLINE auto with_format(Format format, Body body) {
 
 int64_t table_scratch(const LayerParams& layer) {
   Buffers b;
-  return cut(layer, nullptr, b);
+  MatrixBuffers m;
+  return cut(layer, nullptr, b) + cut_matrix(layer, nullptr, m);
 }
 
 void table_attend(const AttendParams& p, const WorkItem& item, float* scratch) {
   Buffers b;
-  cut(p.layer, scratch, b);
-  with_format(p.layer.format, [&]<Format F>() { attend_item<F>(p, item, b); });
+  MatrixBuffers m;
+  cut_matrix(p.layer, scratch + cut(p.layer, scratch, b), m);
+  with_format(p.layer.format, [&]<Format F>() { attend_item<F>(p, item, m, b); });
 }
 
 void table_finish(const AttendParams& p, const SplitUnit& unit, float* scratch) {

@@ -1,7 +1,38 @@
 #include "kernels/cpu/isa.hpp"
 
+#if defined(ATTNRT_CPU_X86)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace attnrt::cpu {
 namespace {
+
+#if defined(ATTNRT_CPU_X86)
+bool has_amx_bf16() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  constexpr unsigned kBf16 = 1U << 22;
+  constexpr unsigned kTile = 1U << 24;
+  return (d & kBf16) != 0 && (d & kTile) != 0;
+}
+
+// Linux lends the tile registers to a process that asks (arch/x86: ARCH_REQ_XCOMP_PERM): all its
+// threads have them from then on.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023;
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 
 std::vector<Isa> find_instruction_sets() {
   std::vector<Isa> sets;
@@ -13,6 +44,12 @@ std::vector<Isa> find_instruction_sets() {
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512dq");
   const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  const bool amx =
+      bf16 && __builtin_cpu_supports("avx512vbmi") && has_amx_bf16() && may_use_tiles();
+  sets.push_back({"avx512_amx", avx512_amx_table,
+                  "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512vbmi avx512bf16 amx_tile "
+                  "amx_bf16",
+                  amx});
   sets.push_back({"avx512_bf16", avx512_bf16_table,
                   "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512bf16", bf16});
   sets.push_back(

@@ -1,5 +1,6 @@
 // Kernels for AVX-512 F, BW, VL and DQ.
 #define ATTNRT_CPU_ISA isa_avx512
+#define ATTNRT_CPU_MATRIX "kernels/cpu/no_matrix.hpp"
 #include "kernels/cpu/dot_none.hpp"
 #include "kernels/cpu/load_avx512.hpp"
 // Needs the above.

@@ -1,5 +1,6 @@
 // Kernels for any CPU: the compiler's own vectors.
 #define ATTNRT_CPU_ISA isa_portable
+#define ATTNRT_CPU_MATRIX "kernels/cpu/no_matrix.hpp"
 #include "kernels/cpu/dot_none.hpp"
 #include "kernels/cpu/load_portable.hpp"
 // Needs the above.

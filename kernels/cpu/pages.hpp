@@ -21,13 +21,15 @@ struct RowScales {
   alignas(64) float v[kTile];
 };
 
-ATTNRT_INLINE float load_scale(const SideView& side, int64_t block, int64_t slot, int64_t head) {
+ATTNRT_INLINE float load_scale(const uint8_t* at) {
   float x;
-  memcpy(&x,
-         side.scales + block * side.scale_block_stride + slot * side.scale_token_stride +
-             head * side.scale_head_stride,
-         sizeof(x));
+  memcpy(&x, at, sizeof x);
   return x;
+}
+
+// Scales of `head` in a block.
+ATTNRT_INLINE const uint8_t* scales_of(const SideView& side, int64_t block, int64_t head) {
+  return side.scales + block * side.scale_block_stride + head * side.scale_head_stride;
 }
 
 inline void find_rows(const AttendParams& p, const QueryRows& q, int32_t begin, int32_t end,
@@ -60,13 +62,13 @@ inline void find_scales(const AttendParams& p, int32_t sequence, int64_t head, i
   const int32_t size = p.layer.block_size;
   int32_t column = begin / size;
   int32_t slot = begin % size;
-  for (int t = 0; t < n; ++t) {
-    const int64_t block = table[column];
-    scales.k[t] = load_scale(p.k, block, slot, head);
-    scales.v[t] = load_scale(p.v, block, slot, head);
-    if (++slot == size) {
-      slot = 0;
-      ++column;
+  for (int t = 0; t < n; slot = 0) {
+    const int64_t block = table[column++];
+    const uint8_t* k = scales_of(p.k, block, head);
+    const uint8_t* v = scales_of(p.v, block, head);
+    for (; slot < size && t < n; ++slot, ++t) {
+      scales.k[t] = load_scale(k + slot * p.k.scale_token_stride);
+      scales.v[t] = load_scale(v + slot * p.v.scale_token_stride);
     }
   }
   for (int t = n; t < kTile; ++t) scales.k[t] = scales.v[t] = 1.0F;

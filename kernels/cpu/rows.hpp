@@ -97,6 +97,11 @@ inline void restore_row(const float* from, int n, float factor, float* to) {
   }
 }
 
+// In order, times a factor; up to a full vector more.
+inline void scale_row(const float* from, int n, float factor, float* to) {
+  for (int i = 0; i < n; i += kW) store(to + i, mul(load(from + i), splat(factor)));
+}
+
 // The values of a stored row, in order.
 template <Format F>
 inline void decode_row_of(const uint8_t* row, int n, float* out) {

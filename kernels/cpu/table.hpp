@@ -36,6 +36,7 @@ const KernelTable& portable_table();
 const KernelTable& avx2_table();
 const KernelTable& avx512_table();
 const KernelTable& avx512_bf16_table();
+const KernelTable& avx512_amx_table();
 #endif
 
 }  // namespace attnrt::cpu

@@ -42,9 +42,12 @@ inline double gamma_f32(double n) {
   return n * kUnitF32 / (1 - n * kUnitF32);
 }
 
-// A backend may feed rounded weights to a bf16 dot product where both sides are bf16 anyway.
+// A backend may feed rounded weights to products of bf16 where q is bf16 and every stored value of
+// the format is exact in bf16.
 inline double weight_rounding(std::string_view format, int32_t q_dtype) {
-  return format == "bf16" && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
+  const bool exact = format == "bf16" || format.starts_with("fp8_e") ||
+                     format == "int8_per_token_head" || format == "fp8_per_token_head";
+  return exact && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
 }
 
 // Half the spacing of out's type relative to the value, and below its normal range.

@@ -128,19 +128,28 @@ struct Masked {
 
 class Features : public ::testing::TestWithParam<Masked> {};
 
+// The products of f32 and, where there is one, those of the matrix unit.
+struct Arithmetic {
+  const char* format;
+  int32_t q_dtype;
+};
+
 TEST_P(Features, AreAsTheOracleComputesThem) {
-  for (const int32_t group : {1, 12}) {
-    CpuCase c;
-    c.format = "f16";
-    c.q_dtype = ATTNRT_DTYPE_F32;
-    c.q_heads = 2 * group;
-    c.features = GetParam().features | ATTNRT_FEATURE_LSE;
-    c.window = GetParam().window;
-    c.softcap = GetParam().softcap;
-    // Lengths 0, more queries than keys, tile edges, split contexts.
-    c.lengths = {{1, 64}, {5, 3}, {0, 10}, {3, 0}, {64, 64}, {65, 129}, {7, 1200}, {17, 200}};
-    expect_all_close(c);
-  }
+  for (const Arithmetic a : {Arithmetic{"f16", ATTNRT_DTYPE_F32},
+                             {"bf16", ATTNRT_DTYPE_BF16},
+                             {"int8_per_token_head", ATTNRT_DTYPE_BF16}})
+    for (const int32_t group : {1, 12}) {
+      CpuCase c;
+      c.format = a.format;
+      c.q_dtype = a.q_dtype;
+      c.q_heads = 2 * group;
+      c.features = GetParam().features | ATTNRT_FEATURE_LSE;
+      c.window = GetParam().window;
+      c.softcap = GetParam().softcap;
+      // Lengths 0, more queries than keys, tile edges, split contexts.
+      c.lengths = {{1, 64}, {5, 3}, {0, 10}, {3, 0}, {64, 64}, {65, 129}, {7, 1200}, {17, 200}};
+      expect_all_close(c);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(

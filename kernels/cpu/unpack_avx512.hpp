@@ -1,0 +1,118 @@
+// Stored K and V as bf16, in the order that matrix products take (AVX-512 with VBMI).
+//
+// Interleaving works within 128-bit lanes, so a chunk of kUnpackChunk<F> values comes out permuted;
+// key_place and value_place say how. K: 32 values a step, [step][32]. V: pairs of keys side by
+// side, 16 columns a panel, [panel][key / 2][column][key % 2].
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/cpu/bf16_tables.hpp"
+
+namespace attnrt::cpu::ATTNRT_CPU_ISA {
+namespace {
+
+template <Format F>
+inline constexpr int kUnpackChunk = F == Format::kBf16 ? 32 : 64;
+
+// Which value of the head stands at place i of step s of a key.
+template <Format F>
+constexpr int key_place(int s, int i) {
+  constexpr int kSteps = kUnpackChunk<F> / 32;
+  return kUnpackChunk<F> * (s / kSteps) + kUnpackChunk<F> / 4 * (i / 8) + 8 * (s % kSteps) + i % 8;
+}
+
+// Which value of the head stands in column c of panel n.
+template <Format F>
+constexpr int value_place(int n, int c) {
+  constexpr int kPanels = kUnpackChunk<F> / 16;
+  return kUnpackChunk<F> * (n / kPanels) + kUnpackChunk<F> / 4 * (c / 4) + 4 * (n % kPanels) +
+         c % 4;
+}
+
+// One chunk of a row: codes as they are stored. Values from `left` on become zeros, unread.
+template <Format F>
+ATTNRT_INLINE __m512i load_codes(const uint8_t* row, int left) {
+  if (left >= kUnpackChunk<F>) return _mm512_loadu_si512(row);
+  if constexpr (F == Format::kBf16) return _mm512_maskz_loadu_epi16((1U << left) - 1U, row);
+  return _mm512_maskz_loadu_epi8((1ULL << left) - 1ULL, row);
+}
+
+// 64 codes to the high and the low bytes of their bf16.
+template <Format F>
+ATTNRT_INLINE void decode_codes(__m512i codes, __m512i& high, __m512i& low) {
+  const Bf16Table& t = kBf16Table<F>;
+  __m512i index = codes;
+  if constexpr (F == Format::kInt8) index = _mm512_abs_epi8(codes);
+  high = _mm512_permutex2var_epi8(_mm512_load_si512(t.high), index, _mm512_load_si512(t.high + 64));
+  low = _mm512_permutex2var_epi8(_mm512_load_si512(t.low), index, _mm512_load_si512(t.low + 64));
+  // high | (codes & 0x80): the sign.
+  high = _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(-128), 0xF8);
+  if constexpr (F == Format::kInt8) {
+    // -128 has no positive twin in the table.
+    const __mmask64 lowest = _mm512_cmpeq_epi8_mask(codes, _mm512_set1_epi8(-128));
+    high = _mm512_mask_mov_epi8(high, lowest, _mm512_set1_epi8(static_cast<char>(0xC3)));
+  }
+}
+
+// A key's row, padded with zeros to whole chunks.
+template <Format F>
+inline void unpack_key(const uint8_t* row, int dim, uint16_t* to) {
+  constexpr int kChunkOf = kUnpackChunk<F>;
+  for (int i = 0; i < dim; i += kChunkOf) {
+    const __m512i codes = load_codes<F>(row + i * element_bytes(F), dim - i);
+    if constexpr (F == Format::kBf16) {
+      _mm512_store_si512(to + i, codes);
+    } else {
+      __m512i high;
+      __m512i low;
+      decode_codes<F>(codes, high, low);
+      _mm512_store_si512(to + i, _mm512_unpacklo_epi8(low, high));
+      _mm512_store_si512(to + i + 32, _mm512_unpackhi_epi8(low, high));
+    }
+  }
+}
+
+// Two keys' rows; `to` is their place in panel 0, panels stand `stride` values apart.
+template <Format F>
+inline void unpack_value_pair(const uint8_t* first, const uint8_t* second, int dim, uint16_t* to,
+                              int64_t stride) {
+  constexpr int kChunkOf = kUnpackChunk<F>;
+  const auto put = [&](int n, __m512i x) { _mm512_store_si512(to + n * stride, x); };
+  for (int i = 0; i < dim; i += kChunkOf) {
+    const __m512i a = load_codes<F>(first + i * element_bytes(F), dim - i);
+    const __m512i b = second == nullptr ? _mm512_setzero_si512()
+                                        : load_codes<F>(second + i * element_bytes(F), dim - i);
+    const int n = i / 16;
+    if constexpr (F == Format::kBf16) {
+      put(n, _mm512_unpacklo_epi16(a, b));
+      put(n + 1, _mm512_unpackhi_epi16(a, b));
+    } else {
+      __m512i high;
+      __m512i low;
+      decode_codes<F>(_mm512_unpacklo_epi8(a, b), high, low);
+      put(n, _mm512_unpacklo_epi8(low, high));
+      put(n + 1, _mm512_unpackhi_epi8(low, high));
+      decode_codes<F>(_mm512_unpackhi_epi8(a, b), high, low);
+      put(n + 2, _mm512_unpacklo_epi8(low, high));
+      put(n + 3, _mm512_unpackhi_epi8(low, high));
+    }
+  }
+}
+
+// Weights to bf16, 32 at a time: the first 16 significant bits cut off, and what is left, rounded.
+// Together they hold 16 bits of each weight.
+ATTNRT_INLINE void split_weights(Vf a, Vf b, __m512i& high, __m512i& rest) {
+  const Vi top = splat_i(static_cast<int32_t>(0xFFFF0000));
+  const Vf a_high = floats(and_i(bits(a), top));
+  const Vf b_high = floats(and_i(bits(b), top));
+  high = (__m512i)_mm512_cvtne2ps_pbh(b_high, a_high);
+  rest = (__m512i)_mm512_cvtne2ps_pbh(sub(b, b_high), sub(a, a_high));
+}
+
+ATTNRT_INLINE __m512i round_weights(Vf a, Vf b) {
+  return (__m512i)_mm512_cvtne2ps_pbh(b, a);
+}
+
+}  // namespace
+}  // namespace attnrt::cpu::ATTNRT_CPU_ISA
