@@ -7,25 +7,6 @@ constexpr int32_t kMaxHeads = 65536;
 constexpr int32_t kMaxHeadDim = 65536;
 constexpr int32_t kMaxWindow = 1 << 30;
 
-void read_head_dim(Reader& reader, LayerGeometry& layer) {
-  const Tree* value = reader.get("head_dim");
-  if (value == nullptr) return;
-  Scope& scope = reader.scope();
-  if (value->kind == Tree::Kind::kSequence && value->items.size() == 2) {
-    const auto qk = as_integer(value->items[0], scope, 1, kMaxHeadDim);
-    const auto v = as_integer(value->items[1], scope, 1, kMaxHeadDim);
-    if (qk && v) layer.head_dim = {static_cast<int32_t>(*qk), static_cast<int32_t>(*v)};
-    return;
-  }
-  if (value->kind != Tree::Kind::kScalar) {
-    scope.fail(value->at, "a head size: N, or [N of q and k, N of v]", describe(*value));
-    return;
-  }
-  if (const auto both = as_integer(*value, scope, 1, kMaxHeadDim)) {
-    layer.head_dim = {static_cast<int32_t>(*both), static_cast<int32_t>(*both)};
-  }
-}
-
 void read_mask(Reader& reader, LayerGeometry& layer) {
   const Tree* value = reader.get("mask");
   if (value == nullptr) return;
@@ -47,7 +28,7 @@ LayerGeometry read_layer(Reader& reader, const LayerGeometry& base) {
   LayerGeometry layer = base;
   if (auto n = reader.integer("q_heads", 1, kMaxHeads)) layer.q_heads = *n;
   if (auto n = reader.integer("kv_heads", 1, kMaxHeads)) layer.kv_heads = *n;
-  read_head_dim(reader, layer);
+  if (auto dim = read_head_dim(reader)) layer.head_dim = *dim;
   if (const Tree* value = reader.get("cache")) {
     if (auto text = as_text(*value, reader.scope(), "separate or latent")) {
       Result<CacheKind> kind = parse_cache_kind(*text);
@@ -156,6 +137,25 @@ ModelGeometry read_geometry(Reader& reader) {
     LayerList(base, reader.scope()).add(*layers, 1, model.layers);
   }
   return model;
+}
+
+std::optional<HeadDim> read_head_dim(Reader& reader) {
+  const Tree* value = reader.get("head_dim");
+  if (value == nullptr) return std::nullopt;
+  Scope& scope = reader.scope();
+  if (value->kind == Tree::Kind::kSequence && value->items.size() == 2) {
+    const auto qk = as_integer(value->items[0], scope, 1, kMaxHeadDim);
+    const auto v = as_integer(value->items[1], scope, 1, kMaxHeadDim);
+    if (!qk || !v) return std::nullopt;
+    return HeadDim{static_cast<int32_t>(*qk), static_cast<int32_t>(*v)};
+  }
+  if (value->kind != Tree::Kind::kScalar) {
+    scope.fail(value->at, "a head size: N, or [N of q and k, N of v]", describe(*value));
+    return std::nullopt;
+  }
+  const auto both = as_integer(*value, scope, 1, kMaxHeadDim);
+  if (!both) return std::nullopt;
+  return HeadDim{static_cast<int32_t>(*both), static_cast<int32_t>(*both)};
 }
 
 }  // namespace attnrt::config

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <memory>
 
+#include "attnrt/profile.hpp"
 #include "config/files.hpp"
 #include "config/sections.hpp"
 #include "format/nearest.hpp"
@@ -65,6 +67,21 @@ void read_options(Reader& reader, PluginConfig& plugins) {
   }
 }
 
+// Measured on the run's own device, else it would say nothing, and silently so.
+void read_profile(Reader& reader, const Surroundings& around, RunConfig& run) {
+  const auto file = reader.text("profile", "a measured profile's file");
+  if (!file) return;
+  Result<Profile> profile = load_profile(resolve_path(*file, around.folder));
+  if (!profile.ok()) {
+    reader.scope().fail_elsewhere(std::move(profile).error());
+    return;
+  }
+  if (Status fits = check(*profile, run.device, around.context.host); !fits.ok()) {
+    reader.scope().fail_elsewhere(std::move(fits).error());
+  }
+  run.plugins.policy.profile = std::make_shared<const Profile>(*std::move(profile));
+}
+
 }  // namespace
 
 std::optional<std::vector<std::string>> read_paths(Reader& reader, std::string_view key,
@@ -94,6 +111,7 @@ void read_plugins(const Tree* section, Scope& scope, const Surroundings& around,
   const PolicyOverride policy = read_policy(reader);
   plugins.policy = {policy.require.value_or(""), policy.prefer.value_or(std::vector<std::string>{}),
                     policy.deny.value_or(std::vector<std::string>{})};
+  read_profile(reader, around, run);
   refuse_contradiction(plugins.policy, tree.at, scope);
   read_per_device(reader, plugins);
   read_options(reader, plugins);

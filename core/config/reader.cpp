@@ -39,6 +39,10 @@ void Scope::fail(Position at, Error error) {
   error_ = std::move(error);
 }
 
+void Scope::fail_elsewhere(Error error) {
+  if (!error_) error_ = std::move(error);
+}
+
 std::string describe(const Tree& tree) {
   if (tree.kind != Tree::Kind::kScalar) return std::string(name(tree.kind));
   return in_quotes(tree.text);

@@ -22,6 +22,8 @@ class Scope {
   void fail(Position at, std::string expected, std::string found, std::string remedy = "");
   // An error of a parser that knows no positions: its where becomes this one.
   void fail(Position at, Error error);
+  // An error of another file that this one names: it keeps its own place.
+  void fail_elsewhere(Error error);
   bool failed() const { return error_.has_value(); }
   const std::optional<Error>& error() const { return error_; }
   const std::string& origin() const { return origin_; }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 
 #include "attnrt/device.hpp"
@@ -88,6 +89,21 @@ std::vector<std::string> probe_cpu() {
   return features;
 }
 
+// The brand string: 48 bytes of leaves 0x80000002 to 0x80000004, padded with blanks.
+std::string probe_cpu_name() {
+  constexpr uint32_t kFirst = 0x80000002;
+  std::array<uint32_t, 12> words{};
+  for (uint32_t i = 0; i < 3; ++i) {
+    uint32_t* w = &words[4 * i];
+    if (__get_cpuid(kFirst + i, &w[0], &w[1], &w[2], &w[3]) == 0) return {};
+  }
+  std::string name(reinterpret_cast<const char*>(words.data()), sizeof words);
+  name.resize(std::min(name.find('\0'), name.size()));
+  const size_t begin = name.find_first_not_of(' ');
+  if (begin == std::string::npos) return {};
+  return name.substr(begin, name.find_last_not_of(' ') + 1 - begin);
+}
+
 #elif defined(__aarch64__)
 
 std::vector<std::string> probe_cpu() {
@@ -110,6 +126,11 @@ std::vector<std::string> probe_cpu() {
 
 #else
 std::vector<std::string> probe_cpu() {
+  return {};
+}
+#endif
+#if !defined(__x86_64__)
+std::string probe_cpu_name() {
   return {};
 }
 #endif
@@ -159,7 +180,8 @@ std::vector<int32_t> probe_cuda() {
 }  // namespace
 
 HostFacts probe_host() {
-  HostFacts facts{.cpu_features = probe_cpu(), .cuda_sms = probe_cuda()};
+  HostFacts facts{
+      .cpu_features = probe_cpu(), .cuda_sms = probe_cuda(), .cpu_name = probe_cpu_name()};
   std::sort(facts.cpu_features.begin(), facts.cpu_features.end());
   return facts;
 }

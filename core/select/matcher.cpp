@@ -84,6 +84,7 @@ Matcher::Matcher(const Request& request, const Catalog& catalog, const Policy& p
         plugin_failures(compiled_.plugins[p], name, request.device, cpu_features, policy, purpose));
     plugin_rank_.push_back(policy_rank(policy, name));
   }
+  if (policy.profile != nullptr) measured_ = measured_rows(*policy.profile, request, compiled_);
 }
 
 bool Matcher::block_size_listed(const KernelRow& row, int32_t block_size) const {
@@ -126,7 +127,15 @@ uint32_t Matcher::failed_cell(const KernelRow& row, const Cell& cell) const {
 }
 
 Matcher::Preference Matcher::preference(const KernelRow& row) const {
-  return {plugin_rank_[row.plugin], -row.score, compiled_.plugins[row.plugin].name_rank};
+  const uint32_t policy = plugin_rank_[row.plugin];
+  const uint32_t name = compiled_.plugins[row.plugin].name_rank;
+  if (measured_.empty()) return {policy, -row.score, kUnmeasured, name};
+  const MeasuredRow& measured = measured_[static_cast<size_t>(&row - compiled_.rows.data())];
+  return {policy, -measured.score, measured.rank, name};
+}
+
+double Matcher::measured_ms(const KernelRow& row) const {
+  return measured_.empty() ? 0 : measured_[static_cast<size_t>(&row - compiled_.rows.data())].ms;
 }
 
 }  // namespace attnrt

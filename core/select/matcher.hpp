@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "select/compiled.hpp"
+#include "select/measured_rows.hpp"
 
 namespace attnrt {
 
@@ -32,14 +33,18 @@ class Matcher {
     return failed_fixed(row) | failed_cell(row, cell_);
   }
 
-  // Smaller is better: the policy's rank, the score, the plugin's name, the catalog's order.
+  // Smaller is better: the policy's rank, the score (handed out anew among measured kernels), the
+  // measured rank, the plugin's name, the catalog's order.
   struct Preference {
     uint32_t policy_rank = 0;
     int32_t negative_score = 0;
+    uint32_t measured_rank = 0;
     uint32_t name_rank = 0;
     friend auto operator<=>(const Preference&, const Preference&) = default;
   };
   Preference preference(const KernelRow& row) const;
+  // The milliseconds of a row that the profile has measured; 0: it has not.
+  double measured_ms(const KernelRow& row) const;
 
   const Catalog::Compiled& compiled() const { return compiled_; }
 
@@ -61,6 +66,7 @@ class Matcher {
   std::vector<uint8_t> group_listed_;
   std::vector<uint32_t> plugin_failed_;  // needs, policy, plugin
   std::vector<uint32_t> plugin_rank_;    // the policy's
+  std::vector<MeasuredRow> measured_;    // a row each; empty: no profile speaks of this request
 };
 
 }  // namespace attnrt

@@ -2,6 +2,7 @@
 #include "attnrt/plan.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "select/class_server.hpp"
@@ -44,7 +45,7 @@ CellChoice choice_of(const LayerClass& c, const KvCacheOptions& options) {
   return {c.formats, options.block_size, options.layout};
 }
 
-// The best kernels for one op in a cell: all that tie in policy and score.
+// The best kernels for one op in a cell: all that tie in policy, score and measurement.
 struct Tied {
   Matcher::Preference best;
   std::vector<JointKernel> kernels;
@@ -57,7 +58,7 @@ Tied tied_kernels(const ClassServer& server, size_t op, const Cell& cell) {
     if (server.matcher(op).failed_cell(*row, cell) != 0) continue;
     const Matcher::Preference p = server.matcher(op).preference(*row);
     const auto key = [](const Matcher::Preference& x) {
-      return std::pair(x.policy_rank, x.negative_score);
+      return std::tuple(x.policy_rank, x.negative_score, x.measured_rank);
     };
     if (tied.kernels.empty() || key(p) < key(tied.best)) {
       tied.best = p;
@@ -122,7 +123,7 @@ const KernelRow* mixed_row(const Matcher& matcher, const Cell& cell,
   const auto key = [&](const KernelRow& row) {
     const Matcher::Preference p = matcher.preference(row);
     const bool used = std::find(in_use.begin(), in_use.end(), row.plugin) != in_use.end();
-    return std::tuple(p.policy_rank, p.negative_score, !used, p.name_rank);
+    return std::tuple(p.policy_rank, p.negative_score, p.measured_rank, !used, p.name_rank);
   };
   for (const KernelRow& row : matcher.compiled().rows) {
     if ((matcher.failed_fixed(row) | matcher.failed_cell(row, cell)) != 0) continue;

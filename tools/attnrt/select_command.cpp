@@ -3,10 +3,12 @@
 #include <charconv>
 #include <memory>
 
+#include "attnrt/choice_text.hpp"
 #include "attnrt/command.hpp"
 #include "attnrt/device.hpp"
 #include "attnrt/json.hpp"
 #include "attnrt/option_checks.hpp"
+#include "attnrt/profile.hpp"
 #include "attnrt/text.hpp"
 #include "attnrt/text_table.hpp"
 
@@ -18,7 +20,7 @@ enum class Detail : uint8_t { kAnswer, kAllKernels };
 // As written; defaults are those of an ordinary decode of a mid-sized model.
 struct SelectArgs {
   std::string device, q = "bf16", out, kv = "auto", head_dim = "128", op = "decode";
-  std::string cache = "separate", layout = "nhd", features = "causal", backend;
+  std::string cache = "separate", layout = "nhd", features = "causal", backend, profile;
   int32_t q_heads = 32, kv_heads = 8, block_size = 16, query_tokens = 1;
   bool all = false;
   Detail detail() const { return all ? Detail::kAllKernels : Detail::kAnswer; }
@@ -114,6 +116,7 @@ struct Outcome {
   SpelledDecision made;
   std::vector<Format> formats;
   std::vector<Alternative> alternatives;
+  Choice choice;      // where something was chosen
   std::string kv;     // as written
   std::string asked;  // the same where it stands for several formats, else ""
 
@@ -135,6 +138,7 @@ Json outcome_json(const Outcome& outcome, const Catalog& catalog, const Policy& 
   if (const Candidate* chosen = outcome.chosen()) {
     json["chosen"] = chosen_json(chosen->plugin, chosen->kernel, catalog);
     json["kv_bytes_per_token"] = bytes_json(kv_bytes_per_token(request));
+    json["reason"] = choice_json(outcome.choice, outcome.made.decision, catalog, policy);
   }
   for (const Candidate& c : outcome.made.decision.candidates) {
     json["candidates"].push_back(to_json(c, request, catalog, policy, outcome.asked));
@@ -153,7 +157,8 @@ std::string outcome_text(const Outcome& outcome, const Catalog& catalog, const P
   if (chosen != nullptr) {
     const Manifest& plugin = catalog.entries()[chosen->plugin].manifest;
     text += "chosen: " + plugin.name + " " + plugin.kernels[chosen->kernel].name + ", " +
-            number_text(kv_bytes_per_token(request), 6) + " KV bytes a token and layer\n";
+            number_text(kv_bytes_per_token(request), 6) + " KV bytes a token and layer\n" +
+            "why: " + choice_text(outcome.choice, outcome.made.decision, catalog, policy) + "\n";
   } else {
     text += "nothing can serve this\n";
   }
@@ -165,6 +170,15 @@ std::string outcome_text(const Outcome& outcome, const Catalog& catalog, const P
     text += "\nwhat would be served, checked:\n" + alternatives_text(outcome.alternatives, catalog);
   }
   return text;
+}
+
+Status add_profile(const SelectArgs& args, const Request& request, Policy& policy) {
+  if (args.profile.empty()) return Done{};
+  Result<Profile> profile = load_profile(args.profile);
+  if (!profile.ok()) return profile.error();
+  if (Status s = check(*profile, request.device, probe_host()); !s.ok()) return s;
+  policy.profile = std::make_shared<const Profile>(*std::move(profile));
+  return Done{};
 }
 
 int run_select(const SelectArgs& args, const Common& common) {
@@ -186,9 +200,12 @@ int run_select(const SelectArgs& args, const Common& common) {
   }
   const Status sound = check(policy, catalog);
   if (!sound.ok()) return report(bad_option("--backend", sound.error()));
+  if (Status s = add_profile(args, *request, policy); !s.ok()) return report(s.error());
   outcome.made = select(*request, outcome.formats, catalog, policy);
   if (outcome.chosen() == nullptr) {
     outcome.alternatives = alternatives(*request, outcome.formats, catalog, policy);
+  } else {
+    outcome.choice = explain_choice(outcome.made.decision, outcome.made.request, catalog, policy);
   }
   const int code = outcome.chosen() != nullptr ? 0 : static_cast<int>(ErrorCode::kNoBackend);
   if (common.json) return finish(dump(outcome_json(outcome, catalog, policy)), code);
@@ -231,6 +248,9 @@ void add_select(CLI::App& app, const Common& common, Action& action) {
       ->capture_default_str();
   sub->add_option("--backend", args->backend, "Only this plugin")
       ->check(not_empty("the name of a plugin"));
+  sub->add_option("--profile", args->profile,
+                  "Measured profile of attnrt bench, preferred over the manifests' scores")
+      ->type_name("FILE");
   sub->add_flag("--all", args->all, "Print the reasons of all kernels, even if one was chosen");
   sub->callback(
       [args, &common, &action] { action = [args, &common] { return run_select(*args, common); }; });

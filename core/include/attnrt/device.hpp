@@ -27,6 +27,7 @@ struct Device {
 struct HostFacts {
   std::vector<std::string> cpu_features;  // sorted
   std::vector<int32_t> cuda_sms;          // of device 0, 1, …
+  std::string cpu_name = {};              // as it calls itself; may be empty
 };
 // Reads this machine: CPUID and, where a driver is installed, its CUDA devices.
 HostFacts probe_host();

@@ -70,11 +70,15 @@ struct FailedRule {
   std::vector<std::string> allowed;
 };
 
+struct Profile;  // attnrt/profile.hpp
+
 // Which plugins are wanted, from YAML or the command line; per device kind where it says so.
 struct Policy {
   std::string require = {};              // name; empty: any
   std::vector<std::string> prefer = {};  // in this order before all others
   std::vector<std::string> deny = {};
+  // Measured times; null: none. Of another device than the request's: not looked at.
+  std::shared_ptr<const Profile> profile = {};
 };
 // Contradictions (a plugin both required and denied, …) and names that no plugin has.
 class Catalog;
@@ -115,7 +119,7 @@ struct Decision {
   std::optional<uint32_t> chosen;     // index in candidates
 };
 
-// Preference: the policy, (a measured profile,) the score, the plugin's name, the kernel's order.
+// Preference: the policy, a measured profile, the score, the plugin's name, the kernel's order.
 Decision select(const Request& request, const Catalog& catalog, const Policy& policy = {});
 
 // A spelling may stand for several formats (nvfp4): the first of `kv` (not empty) that is served.
