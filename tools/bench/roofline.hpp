@@ -1,0 +1,24 @@
+// Which of the machine's limits binds a piece of work, and how near a time comes to it.
+#pragma once
+
+#include <string>
+
+#include "attnrt/format.hpp"
+#include "bench/machine/limits.hpp"
+#include "bench/work.hpp"
+
+namespace attnrt::bench {
+
+struct Bound {
+  std::string name;  // "memory", or the arithmetic unit: "bf16 dot (AVX-512)"
+  double ms = 0;     // no time can be shorter
+};
+
+// The peak that queries of this dtype may use: operands of bf16 units are rounded to bf16, so only
+// bf16 queries may; everything may be widened to f32.
+const FlopLimit& peak_for(DType q, const MachineLimits& limits);
+
+// The larger of: all KV at the speed of memory, all operations at the peak.
+Bound binding_limit(const Work& work, DType q, const MachineLimits& limits);
+
+}  // namespace attnrt::bench

@@ -1,0 +1,170 @@
+#include "bench/sweep.hpp"
+
+#include <algorithm>
+#include <new>
+#include <system_error>
+
+#include "bench/machine/crew.hpp"
+#include "bench/machine/huge_pages.hpp"
+
+namespace attnrt::bench {
+namespace {
+
+constexpr double kLimitSeconds = 0.02;
+
+class Sweep {
+ public:
+  Sweep(const BenchConfig& config, const PluginRegistry& registry, const HostFacts& host,
+        const Progress& progress)
+      : config_(config), registry_(registry), host_(host), progress_(progress) {
+    caches_ = cache_sizes();
+    walked_ = config.effort.kv_mib > 0 ? int64_t{config.effort.kv_mib} << 20
+                                       : cold_bytes(caches_, available_memory());
+  }
+
+  Result<SweepResult> run() {
+    if (Status s = check_config(); !s.ok()) return s.error();
+    if (Status s = plan_all(); !s.ok()) return s.error();
+    result_.machine = host_.cpu_name;
+    for (const int32_t threads : threads_) {
+      if (Status s = run_threads(threads); !s.ok()) return s.error();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  Status check_config() {
+    if (config_.device.kind != DeviceKind::kCpu || config_.device.ordinal < 0) {
+      return Error{ErrorCode::kInvalid, config_.where, "device: cpu, this machine's",
+                   to_string(config_.device), "kernels of other devices can't be timed here yet"};
+    }
+    for (const std::string& backend : config_.backends) {
+      if (const RefusedPlugin* refused = registry_.find_refused(backend)) return refused->reason;
+      Policy named = config_.plugins.policy_for(config_.device.kind);
+      named.prefer.clear();
+      named.require = backend;
+      if (Status s = check(named, registry_.catalog()); !s.ok()) {
+        Error error = s.error();
+        error.where = "backend";
+        return error;
+      }
+    }
+    for (const int32_t n : config_.threads) threads_.push_back(n > 0 ? n : usable_cpus());
+    return Done{};
+  }
+
+  CaseOptions case_of(const BenchShape& shape, const Spelling& format,
+                      const std::string& backend) const {
+    CaseOptions options;
+    options.shape = shape;
+    options.format = format;
+    options.backend = backend;
+    options.layout = config_.layout;
+    options.device = config_.device;
+    options.plugins = config_.plugins;
+    options.walked_bytes = walked_;
+    options.seed = config_.seed;
+    return options;
+  }
+
+  // A backend that can't serve is left out where another one can.
+  Status plan_all() {
+    const std::vector<std::string> chosen{""};
+    const auto& backends = config_.backends.empty() ? chosen : config_.backends;
+    for (const BenchShape& shape : config_.shapes) {
+      for (const Spelling& format : config_.formats) {
+        const size_t before = cases_.size();
+        std::vector<Error> reasons;
+        for (const std::string& backend : backends) {
+          CaseOptions options = case_of(shape, format, backend);
+          Result<CasePlan> plan = plan_case(options, registry_.catalog());
+          if (plan.ok()) cases_.push_back(std::move(options));
+          if (!plan.ok()) reasons.push_back(std::move(plan).error());
+        }
+        if (cases_.size() == before) return reasons.front();
+        result_.unserved.insert(result_.unserved.end(), reasons.begin(), reasons.end());
+      }
+    }
+    return Done{};
+  }
+
+  Status run_threads(int32_t threads) {
+    LimitOptions options;
+    options.threads = threads;
+    options.memory_bytes = cold_bytes(caches_, available_memory());
+    options.seconds = std::min(kLimitSeconds, config_.effort.min_seconds);
+    options.cpu_features = host_.cpu_features;
+    options.caches = caches_;
+    tell("the machine's limits, " + std::to_string(threads) + " threads");
+    MachineLimits limits = measure_limits(options);
+    const size_t first = result_.figures.size();
+    for (const CaseOptions& planned : cases_) {
+      CaseOptions one = planned;
+      one.threads = threads;
+      tell(one.shape.name + ", " + one.format.text);
+      if (Status s = run_case(one); !s.ok()) return s;
+      ++done_;
+    }
+    tell("memory once more");
+    measure_memory_again(options, limits);
+    for (size_t i = first; i < result_.figures.size(); ++i) {
+      Figure& figure = result_.figures[i];
+      figure.limit = binding_limit(figure.work, figure.plan.q, limits);
+    }
+    result_.limits.push_back(std::move(limits));
+    return Done{};
+  }
+
+  Status run_case(const CaseOptions& options) {
+    Result<std::unique_ptr<Case>> opened = Case::open(options, registry_);
+    if (!opened.ok()) return opened.error();
+    Case& one = **opened;
+    Result<Timing> timing = measure(config_.effort, [&] { return one.attend(); });
+    if (!timing.ok()) return timing.error();
+    if (Status s = one.check_output(); !s.ok()) return s;
+    Figure figure;
+    figure.shape = options.shape;
+    figure.format = options.format.text;
+    figure.plan = one.plan();
+    figure.threads = options.threads;
+    figure.timing = *timing;
+    figure.work = work_of(options.shape, figure.plan.kv, figure.plan.cache);
+    figure.walked_bytes = one.walked_bytes();
+    figure.huge_pages = one.huge_pages();
+    figure.description = one.description();
+    result_.figures.push_back(std::move(figure));
+    return Done{};
+  }
+
+  void tell(const std::string& what) const {
+    const auto all = static_cast<double>(cases_.size() * threads_.size());
+    if (progress_) progress_(what, static_cast<double>(done_) / std::max(all, 1.0));
+  }
+
+  const BenchConfig& config_;
+  const PluginRegistry& registry_;
+  const HostFacts& host_;
+  const Progress& progress_;
+  CacheSizes caches_;
+  int64_t walked_ = 0;
+  std::vector<int32_t> threads_;
+  std::vector<CaseOptions> cases_;
+  size_t done_ = 0;
+  SweepResult result_;
+};
+
+}  // namespace
+
+Result<SweepResult> sweep(const BenchConfig& config, const PluginRegistry& registry,
+                          const HostFacts& host, const Progress& progress) {
+  try {
+    return Sweep(config, registry, host, progress).run();
+  } catch (const std::bad_alloc&) {
+    return Error{ErrorCode::kInternal, "bench", "memory for the shape's tensors and caches",
+                 "the system has not got it", "measure smaller shapes, or set kv_mib"};
+  } catch (const std::system_error& e) {
+    return Error{ErrorCode::kInternal, "bench", "threads", e.what(), "ask for fewer threads"};
+  }
+}
+
+}  // namespace attnrt::bench
