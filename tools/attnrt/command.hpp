@@ -33,6 +33,7 @@ void add_select(CLI::App& app, const Common& common, Action& action);
 void add_plan(CLI::App& app, const Common& common, Action& action);
 void add_run(CLI::App& app, const Common& common, Action& action);
 void add_plugins(CLI::App& app, const Common& common, Action& action);
+void add_bench(CLI::App& app, const Common& common, Action& action);
 void add_matrix(CLI::App& app, const Common& common, Action& action);
 void add_manifest(CLI::App& app, const Common& common, Action& action);
 

@@ -54,6 +54,7 @@ int run_command(int argc, char** argv) {
   command::add_select(app, common, action);
   command::add_plan(app, common, action);
   command::add_run(app, common, action);
+  command::add_bench(app, common, action);
   command::add_matrix(app, common, action);
   command::add_manifest(app, common, action);
   try {
