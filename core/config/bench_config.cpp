@@ -2,6 +2,7 @@
 #include "attnrt/bench.hpp"
 #include "config/bench_shape.hpp"
 #include "config/files.hpp"
+#include "config/places.hpp"
 #include "config/sections.hpp"
 #include "format/nearest.hpp"
 
@@ -38,6 +39,9 @@ class BenchReader {
     read_report_files(reader.get("report"));
     reader.finish();
     if (scope_.failed()) return *scope_.error();
+    for (const Tree::Field& field : root_.fields) {
+      add_places(field.value, field.key, scope_.origin(), config_.places);
+    }
     return std::move(config_);
   }
 
@@ -86,7 +90,12 @@ class BenchReader {
     }
     const auto file = as_text(*value, scope_, "a CSV file, or a list of shapes");
     if (!file) return;
-    Result<std::vector<BenchShape>> shapes = load_shapes(resolve_path(*file, around_.folder));
+    Result<std::string> path = resolve_path(*file, around_.folder);
+    if (!path.ok()) {
+      scope_.fail(value->at, std::move(path).error());
+      return;
+    }
+    Result<std::vector<BenchShape>> shapes = load_shapes(*path);
     if (shapes.ok()) {
       config_.shapes = *std::move(shapes);
     } else {
@@ -96,6 +105,7 @@ class BenchReader {
 
   BenchShape shape_of(const Tree& tree) {
     Reader reader(tree, scope_, "a shape");
+    reader.allow(shape_columns(), {"block"});
     std::vector<ShapeField> fields;
     for (const std::string_view column : shape_columns()) {
       const Tree* value = reader.need(column, "a shape with " + std::string(column));
@@ -182,7 +192,7 @@ Result<BenchConfig> parse_bench(std::string_view yaml, const std::string& origin
 }
 
 Result<BenchConfig> load_bench(const std::string& path, const ConfigContext& context) {
-  Result<std::string> text = config::read_file(path, "a configuration");
+  Result<std::string> text = config::read_file(path, "a configuration", config::kMaxConfigBytes);
   if (!text.ok()) return std::move(text).error();
   return parse_bench(*text, path, context);
 }

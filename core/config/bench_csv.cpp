@@ -179,7 +179,8 @@ Result<std::vector<BenchShape>> parse_shapes(std::string_view text, const std::s
 }
 
 Result<std::vector<BenchShape>> load_shapes(const std::string& path) {
-  Result<std::string> text = config::read_file(path, "a CSV file of shapes");
+  Result<std::string> text =
+      config::read_file(path, "a CSV file of shapes", config::kMaxConfigBytes);
   if (!text.ok()) return std::move(text).error();
   return parse_shapes(*text, path);
 }

@@ -71,7 +71,12 @@ void read_options(Reader& reader, PluginConfig& plugins) {
 void read_profile(Reader& reader, const Surroundings& around, RunConfig& run) {
   const auto file = reader.text("profile", "a measured profile's file");
   if (!file) return;
-  Result<Profile> profile = load_profile(resolve_path(*file, around.folder));
+  Result<std::string> path = resolve_path(*file, around.folder);
+  if (!path.ok()) {
+    reader.scope().fail(reader.get("profile")->at, std::move(path).error());
+    return;
+  }
+  Result<Profile> profile = load_profile(*path);
   if (!profile.ok()) {
     reader.scope().fail_elsewhere(std::move(profile).error());
     return;

@@ -12,6 +12,7 @@ namespace attnrt {
 namespace config {
 namespace {
 
+constexpr int64_t kMaxProfileBytes = int64_t{16} << 20;
 constexpr int32_t kVersion = 1;
 constexpr int32_t kMaxCount = 1 << 28;
 constexpr double kMaxMs = 1e12;
@@ -185,7 +186,8 @@ Result<Profile> parse_profile(std::string_view json, const std::string& origin) 
 }
 
 Result<Profile> load_profile(const std::string& path) {
-  Result<std::string> text = config::read_file(path, "a measured profile");
+  Result<std::string> text =
+      config::read_file(path, "a measured profile", config::kMaxProfileBytes);
   if (!text.ok()) return std::move(text).error();
   return parse_profile(*text, path);
 }

@@ -1,8 +1,7 @@
 // Why a kernel was chosen.
-#include "attnrt/choice.hpp"
-
 #include <gtest/gtest.h>
 
+#include "attnrt/choice.hpp"
 #include "attnrt/profile.hpp"
 #include "tests/select/catalogs.hpp"
 

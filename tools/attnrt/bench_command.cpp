@@ -5,6 +5,7 @@
 #include "attnrt/bench.hpp"
 #include "attnrt/bench_report.hpp"
 #include "attnrt/command.hpp"
+#include "attnrt/option_checks.hpp"
 #include "attnrt/progress.hpp"
 #include "bench/measured_profile.hpp"
 #include "bench/plot/roofline_plot.hpp"
@@ -41,6 +42,26 @@ Result<BenchConfig> base_config(const BenchArgs& args, const ConfigContext& cont
   return config;
 }
 
+void take_file(const std::string& given, const char* key, const char* option, std::string& to,
+               BenchConfig& config) {
+  if (given.empty()) return;
+  to = given;
+  config.places[key] = option;
+}
+
+// Before anything is measured: figures must not be lost for want of a place to write them to.
+Status check_files(const BenchConfig& config) {
+  const std::pair<const std::string*, const char*> files[] = {
+      {&config.json, "report.json"},
+      {&config.html, "report.html"},
+      {&config.png, "report.png"},
+      {&config.profile_out, "bench.profile_out"}};
+  for (const auto& [file, key] : files) {
+    if (Status s = check_output(*file, place_of(config.places, key)); !s.ok()) return s;
+  }
+  return Done{};
+}
+
 // The options laid over the file.
 Status apply(const BenchArgs& args, BenchConfig& config) {
   if (!args.shapes.empty()) {
@@ -59,7 +80,10 @@ Status apply(const BenchArgs& args, BenchConfig& config) {
     if (!layout.ok()) return at_option("--layout", std::move(layout).error());
     config.layout = *layout;
   }
-  if (!args.backends.empty()) config.backends = args.backends;
+  if (!args.backends.empty()) {
+    config.backends = args.backends;
+    config.places["bench.backends"] = "--backend";
+  }
   if (!args.threads.empty()) config.threads = args.threads;
   BenchEffort& effort = config.effort;
   effort.iterations = args.iterations.value_or(effort.iterations);
@@ -67,11 +91,10 @@ Status apply(const BenchArgs& args, BenchConfig& config) {
   effort.min_seconds = args.min_time.value_or(effort.min_seconds);
   effort.kv_mib = args.kv_mib.value_or(effort.kv_mib);
   if (args.seed) config.seed = static_cast<uint64_t>(*args.seed);
-  for (const auto& [given, to] :
-       {std::pair(&args.json, &config.json), std::pair(&args.html, &config.html),
-        std::pair(&args.png, &config.png), std::pair(&args.profile_out, &config.profile_out)}) {
-    if (!given->empty()) *to = *given;
-  }
+  take_file(args.json, "report.json", "--report-json", config.json, config);
+  take_file(args.html, "report.html", "--html", config.html, config);
+  take_file(args.png, "report.png", "--png", config.png, config);
+  take_file(args.profile_out, "bench.profile_out", "--profile-out", config.profile_out, config);
   return Done{};
 }
 
@@ -85,6 +108,7 @@ Result<BenchConfig> read_config(const BenchArgs& args, const Common& common,
   if (!config.ok()) return config;
   if (common.trust_any_owner) config->plugins.search.trust_any_owner = true;
   if (Status s = apply(args, *config); !s.ok()) return s.error();
+  if (Status s = check_files(*config); !s.ok()) return s.error();
   return config;
 }
 
@@ -131,6 +155,7 @@ void add_bench(CLI::App& app, const Common& common, Action& action) {
   sub->add_option("config", args->config, "A YAML file with bench: {shapes: …}");
   sub->add_option("--shapes", args->shapes,
                   "CSV: name,phase,batch,q_len,kv_len,q_heads,kv_heads,head_dim[,block]")
+      ->check(not_empty("a file's name"))
       ->type_name("FILE");
   sub->add_option("--format", args->formats, "KV format; repeat it for more (default: bf16)")
       ->allow_extra_args(false);
@@ -138,29 +163,32 @@ void add_bench(CLI::App& app, const Common& common, Action& action) {
                   "Plugin; repeat it for more (default: what the selector chooses)")
       ->allow_extra_args(false);
   sub->add_option("--threads", args->threads, "Threads; repeat it for more (default: one a CPU)")
-      ->check(CLI::Range(1, 4096))
+      ->transform(whole_number(1, 4096))
       ->type_name("N")
       ->allow_extra_args(false);
   sub->add_option("--layout", args->layout, "nhd or hnd (default: the plan's choice)");
   sub->add_option("--iterations", args->iterations, "Time each figure exactly so often")
-      ->check(CLI::Range(1, kMany))
+      ->transform(whole_number(1, kMany))
       ->type_name("N");
   sub->add_option("--min-iterations", args->min_iterations, "… at least so often (default: 9)")
-      ->check(CLI::Range(1, kMany))
+      ->transform(whole_number(1, kMany))
       ->type_name("N");
   sub->add_option("--min-time", args->min_time, "… and at least so long (default: 0.5)")
       ->check(CLI::Range(0.0, 3600.0))
       ->type_name("SECONDS");
   sub->add_option("--kv-mib", args->kv_mib,
                   "KV walked before a page is met again (default: at least 256)")
-      ->check(CLI::Range(1, 1 << 22))
+      ->transform(whole_number(1, 1 << 22))
       ->type_name("MIB");
   sub->add_option("--seed", args->seed, "Of values and block tables (default: 1)")
-      ->check(CLI::Range(0, INT32_MAX))
+      ->transform(whole_number(0, INT32_MAX))
       ->type_name("N");
-  sub->add_option("--report-json", args->json, "Write everything that was measured there");
-  sub->add_option("--html", args->html, "Write a page with the roofline there");
-  sub->add_option("--png", args->png, "Write the roofline of the last number of threads there");
+  sub->add_option("--report-json", args->json, "Write everything that was measured there")
+      ->check(not_empty("a file's name"));
+  sub->add_option("--html", args->html, "Write a page with the roofline there")
+      ->check(not_empty("a file's name"));
+  sub->add_option("--png", args->png, "Write the roofline of the last number of threads there")
+      ->check(not_empty("a file's name"));
   sub->add_option(
       "--profile-out", args->profile_out,
       "Write a measured profile there, for attnrt select --profile and plugins.profile");

@@ -1,6 +1,7 @@
 #include "attnrt/choice_text.hpp"
 
 #include "attnrt/profile.hpp"
+#include "attnrt/text.hpp"
 #include "attnrt/text_table.hpp"
 
 namespace attnrt::command {
@@ -13,9 +14,8 @@ const KernelManifest& kernel_of(uint32_t candidate, const Decision& decision,
 }
 
 std::string next_name(const Choice& choice, const Decision& decision, const Catalog& catalog) {
-  const Candidate& c = decision.candidates[*choice.next];
-  const Manifest& manifest = catalog.entries()[c.plugin].manifest;
-  return manifest.name + " " + manifest.kernels[c.kernel].name;
+  const Candidate& next = decision.candidates[*choice.next];
+  return kernel_text(next.plugin, next.kernel, catalog);
 }
 
 }  // namespace

@@ -250,6 +250,7 @@ void add_select(CLI::App& app, const Common& common, Action& action) {
       ->check(not_empty("the name of a plugin"));
   sub->add_option("--profile", args->profile,
                   "Measured profile of attnrt bench, preferred over the manifests' scores")
+      ->check(not_empty("a file's name"))
       ->type_name("FILE");
   sub->add_flag("--all", args->all, "Print the reasons of all kernels, even if one was chosen");
   sub->callback(

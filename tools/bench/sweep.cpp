@@ -38,19 +38,29 @@ class Sweep {
       return Error{ErrorCode::kInvalid, config_.where, "device: cpu, this machine's",
                    to_string(config_.device), "kernels of other devices can't be timed here yet"};
     }
+    RunConfig named;
+    named.where = config_.where;
+    named.device = config_.device;
+    named.plugins = config_.plugins;
+    named.places = config_.places;
+    if (Status s = check_plugin_names(named, registry_.catalog()); !s.ok()) return s;
     for (const std::string& backend : config_.backends) {
-      if (const RefusedPlugin* refused = registry_.find_refused(backend)) return refused->reason;
-      Policy named = config_.plugins.policy_for(config_.device.kind);
-      named.prefer.clear();
-      named.require = backend;
-      if (Status s = check(named, registry_.catalog()); !s.ok()) {
-        Error error = s.error();
-        error.where = "backend";
-        return error;
-      }
+      if (Status s = check_backend(backend); !s.ok()) return s;
     }
     for (const int32_t n : config_.threads) threads_.push_back(n > 0 ? n : usable_cpus());
     return Done{};
+  }
+
+  Status check_backend(const std::string& backend) const {
+    if (const RefusedPlugin* refused = registry_.find_refused(backend)) return refused->reason;
+    Policy named = config_.plugins.policy_for(config_.device.kind);
+    named.prefer.clear();
+    named.require = backend;
+    Status sound = check(named, registry_.catalog());
+    if (sound.ok()) return sound;
+    Error error = std::move(sound).error();
+    error.where = place_of(config_.places, "bench.backends");
+    return error;
   }
 
   CaseOptions case_of(const BenchShape& shape, const Spelling& format,

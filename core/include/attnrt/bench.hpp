@@ -58,6 +58,7 @@ struct BenchConfig {
   uint64_t seed = 1;
   // Files to write, as named; empty: not wanted.
   std::string json, html, png, profile_out;
+  Places places;  // "bench.backends", "report.html", "plugins.prefer.0"
 };
 // YAML: device, plugins, bench: {shapes, formats, backends, threads, layout, iterations,
 // min_iterations, min_seconds, kv_mib, seed, profile_out} and report: {json, html, png}.
