@@ -6,8 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What a sanitized build is made of unless --full: the folders of tests/ where memory or threads are at
 # stake. The others are arithmetic on values, or the same code once more.
-readonly ASAN_FOLDERS=(manifest load cache config codec run plugins)
-readonly TSAN_FOLDERS=(cache run plugins/cpu)
+readonly ASAN_FOLDERS=(manifest load cache config codec run bench plugins)
+readonly TSAN_FOLDERS=(cache run bench plugins/cpu)
 
 passed=0 failed=0 full=no
 

@@ -77,7 +77,7 @@ TEST_F(CliBench, PeopleReadLimitsAndShares) {
   }
 }
 
-TEST_F(CliBench, WritesAPageAPictureAndEverythingItKnows) {
+TEST_F(CliBench, WritesAPageAndEverythingItKnows) {
   const std::string page = folder_.path() + "/r.html", data = folder_.path() + "/r.json";
   const test::Ran ran = bench({"--shapes", csv(), "--html", page, "--report-json", data});
   ASSERT_EQ(ran.code, 0) << ran.err;
@@ -93,6 +93,14 @@ TEST_F(CliBench, WritesAPageAPictureAndEverythingItKnows) {
   EXPECT_FALSE(report["limits"][0]["flops"].empty());
   EXPECT_EQ(report["figures"][0]["block_size"], 16);
   EXPECT_EQ(report["figures"][0]["kv_len"], 40);
+}
+
+TEST_F(CliBench, DrawsAPictureWhereTheBuildHasPng) {
+  const std::string picture = folder_.path() + "/r.png";
+  const test::Ran ran = bench({"--shapes", csv(), "--png", picture});
+  if (ran.err.find("libpng") != std::string::npos) GTEST_SKIP() << "a build without libpng";
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(test::read_text(picture).substr(1, 3), "PNG");
 }
 
 // Every element that is opened is closed again, in order.

@@ -51,6 +51,9 @@ void take_file(const std::string& given, const char* key, const char* option, st
 
 // Before anything is measured: figures must not be lost for want of a place to write them to.
 Status check_files(const BenchConfig& config) {
+  if (!config.png.empty()) {
+    if (Status s = bench::check_png(place_of(config.places, "report.png")); !s.ok()) return s;
+  }
   const std::pair<const std::string*, const char*> files[] = {
       {&config.json, "report.json"},
       {&config.html, "report.html"},

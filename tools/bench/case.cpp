@@ -231,6 +231,14 @@ Status Case::check_output() {
   return Done{};
 }
 
+std::span<const uint8_t> Case::output() const {
+  return impl_->out_values;
+}
+
+const Copies& Case::copies() const {
+  return impl_->copies;
+}
+
 const CasePlan& Case::plan() const {
   return impl_->plan;
 }

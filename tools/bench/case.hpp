@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,8 @@ class Case {
   Status attend();        // the next caches in the round
   Status check_output();  // kVerification: the last output holds NaN or infinity
 
+  std::span<const uint8_t> output() const;  // of the last call, [tokens, q_heads, v]
+  const Copies& copies() const;
   const CasePlan& plan() const;
   double walked_bytes() const;      // of KV in one round
   double huge_pages() const;        // part of the pool on huge pages; -1: not known

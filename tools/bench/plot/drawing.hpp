@@ -52,7 +52,9 @@ struct Drawing {
 // An <svg> element that stands by itself: no style, script or address outside it.
 std::string to_svg(const Drawing& drawing);
 
-// Errors: the file can't be written, or this build has no PNG.
+// Whether this build has PNG. kInvalid: it has not.
+Status check_png(const std::string& where);
+// Errors: the file can't be written, or as check_png.
 Status write_png(const Drawing& drawing, const std::string& file);
 
 // 24-bit RGB, row by row: what write_png writes.
