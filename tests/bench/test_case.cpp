@@ -103,6 +103,8 @@ TEST_F(CaseTest, ABackendThatCannotServeIsAnErrorWithItsReasons) {
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code, ErrorCode::kNoBackend);
   EXPECT_THAT(to_string(plan.error()), testing::HasSubstr("turboquant_k8v4 on reference"));
+  EXPECT_THAT(plan.error().remedy, testing::HasSubstr("kv "));
+  EXPECT_THAT(plan.error().remedy, testing::Not(testing::HasSubstr("skip"))) << "one layer";
 }
 
 TEST_F(CaseTest, WithoutANameTheSelectorChooses) {

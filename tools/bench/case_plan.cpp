@@ -54,6 +54,7 @@ RunConfig model_of(const CaseOptions& options, int32_t layers) {
   config.model.layers.assign(static_cast<size_t>(layers), layer);
   config.device = options.device;
   config.kv_cache.format = options.format;
+  config.kv_cache.skip_format = options.format;  // so that skipping the layer is no way out
   config.kv_cache.block_size = shape.block_size;
   config.kv_cache.layout = options.layout;
   config.decode_query_tokens = shape.op == Op::kDecode ? shape.q_len : 1;

@@ -10,8 +10,6 @@
 namespace attnrt::bench {
 namespace {
 
-constexpr double kLimitSeconds = 0.02;
-
 class Sweep {
  public:
   Sweep(const BenchConfig& config, const PluginRegistry& registry, const HostFacts& host,
@@ -102,7 +100,6 @@ class Sweep {
     LimitOptions options;
     options.threads = threads;
     options.memory_bytes = cold_bytes(caches_, available_memory());
-    options.seconds = std::min(kLimitSeconds, config_.effort.min_seconds);
     options.cpu_features = host_.cpu_features;
     options.caches = caches_;
     tell("the machine's limits, " + std::to_string(threads) + " threads");
