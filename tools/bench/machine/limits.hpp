@@ -37,7 +37,7 @@ struct MachineLimits {
 struct LimitOptions {
   int32_t threads = 1;
   int64_t memory_bytes = 0;  // working set that no cache holds
-  double seconds = 0.01;     // of one measurement; each is the best of several
+  double seconds = 0.005;    // of one measurement; each is the best of several
   std::vector<std::string> cpu_features;
   CacheSizes caches;
 };
