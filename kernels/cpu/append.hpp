@@ -24,18 +24,26 @@ inline float largest_magnitude(const float* x, int n, uint64_t* nans) {
   return all > FLT_MAX ? FLT_MAX : all;
 }
 
-inline uint64_t store_int8_row(Line& line, int n, uint8_t* row, uint8_t* scale_at) {
-  uint64_t lost = 0;
-  const float absmax = largest_magnitude(line.x, n, &lost);
-  const float wanted = absmax / 127.0F;
+// A row and the scale that brings its largest magnitude to the largest code.
+template <Format F>
+inline uint64_t store_scaled_row(Line& line, int n, uint8_t* row, uint8_t* scale_at) {
+  constexpr float kLargest = F == Format::kInt8 ? 127.0F : 448.0F;
+  uint64_t nans = 0;
+  const float absmax = largest_magnitude(line.x, n, &nans);
+  const float wanted = absmax / kLargest;
   const float scale = wanted > 1e-6F ? wanted : 1e-6F;
   memcpy(scale_at, &scale, sizeof(scale));
   const Vf divisor = splat(scale);
   for (int i = 0; i < n; i += kW) {
-    store_u8(line.codes + i, encode_int8(load(line.x + i), divisor));
+    const Vf x = load(line.x + i);
+    if constexpr (F == Format::kInt8) {
+      store_u8(line.codes + i, encode_int8(x, divisor));
+    } else {
+      store_u8(line.codes + i, encode_e4m3(div(x, divisor)));
+    }
   }
   memcpy(row, line.codes, static_cast<size_t>(n));
-  return lost;
+  return F == Format::kInt8 ? nans : 0;  // fp8 stores a NaN as what it is
 }
 
 template <Format F>
@@ -72,10 +80,10 @@ inline uint64_t store_row(Dtype dtype, const uint8_t* from, int n, float scale,
     for (int i = 0; i < end; i += kW) store(line.x + i, div(load(line.x + i), splat(scale)));
     for (int i = n; i < end; ++i) line.x[i] = 0.0F;  // 0 / 0 would count as a lost NaN
   }
-  if constexpr (F == Format::kInt8) {
-    return store_int8_row(line, n, row,
-                          side.scales + block * side.scale_block_stride +
-                              slot * side.scale_token_stride + head * side.scale_head_stride);
+  if constexpr (has_row_scales(F)) {
+    return store_scaled_row<F>(line, n, row,
+                               side.scales + block * side.scale_block_stride +
+                                   slot * side.scale_token_stride + head * side.scale_head_stride);
   } else {
     store_plain_row<F>(line.x, n, row);
     return 0;

@@ -17,6 +17,7 @@ struct Buffers {
   float* values;
   float* line;  // one row in order
   RowState state;
+  uint64_t* unseen;  // by row, see softmax.hpp
   int64_t q_stride;
   int64_t out_stride;
 };
@@ -42,6 +43,7 @@ inline int64_t cut(const LayerParams& layer, float* base, Buffers& b) {
   b.values = take(kTile * b.out_stride);
   b.line = take(b.q_stride > b.out_stride ? b.q_stride : b.out_stride);
   b.state = {take(kMaxRows), take(kMaxRows), take(kMaxRows)};
+  b.unseen = reinterpret_cast<uint64_t*>(take(2 * kMaxRows));
   return used;
 }
 
@@ -142,16 +144,18 @@ inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale,
     const RowPlace place = place_of(p, t.q, r);
     float* s = b.scores + r * kTile;
     const float slope = rule.alibi == nullptr ? 0.0F : rule.alibi[place.head];
-    hidden |= finish_scores<kRowScales>(rule, slope, t.begin - (first_position + place.query), n,
-                                        scales.k, s);
+    bool unseen = finish_scores<kRowScales>(rule, slope, t.begin - (first_position + place.query),
+                                            n, scales.k, s);
     if (place.query != masked_query) {
       mask = row_mask(p, t.q.sequence, place.query);
       masked_query = place.query;
     }
     if (!all_visible(mask, t.begin, t.begin + n)) {
       hide_masked(mask, t.begin, n, s);
-      hidden = true;
+      unseen = true;
     }
+    b.unseen[r] = unseen ? unseen_keys(n, s) : 0;
+    hidden |= unseen;
     weigh_row<kRowScales>(n, scales.v, s, b.state, r);
   }
   return hidden;
@@ -160,9 +164,8 @@ inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale,
 template <Format F>
 inline void add_values_separately(const HeadTile& t, Buffers& b) {
   for (int r = t.first; r < t.first + t.rows; ++r) {
-    const RowMask mask = row_mask(t.p, t.q.sequence, place_of(t.p, t.q, r).query);
-    accumulate_visible<F>(b.scores + r * kTile, t.v, mask, t.begin, t.p.layer.dim_v,
-                          b.state.alpha[r], b.out + r * b.out_stride);
+    accumulate_seen<F>(b.scores + r * kTile, t.v, b.unseen[r], t.p.layer.dim_v, b.state.alpha[r],
+                       b.out + r * b.out_stride);
   }
 }
 
@@ -230,7 +233,7 @@ inline Ahead make_ahead(const AttendParams& p, const QueryRows& q, const KeyRows
 template <Format F>
 inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin,
                         const KeyRows& keys, const KeyRows* next, Buffers& b) {
-  constexpr bool kRowScales = F == Format::kInt8;
+  constexpr bool kRowScales = has_row_scales(F);
   const int64_t v_stride = p.layer.latent != 0 ? p.k.head_stride : p.v.head_stride;
   Ahead ahead = make_ahead<F>(p, q, keys, next);
   const int rows = q.q_count * p.layer.group;

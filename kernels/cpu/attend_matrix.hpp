@@ -8,7 +8,7 @@ namespace {
 
 // Formats whose values are exact as bf16.
 constexpr bool exact_as_bf16(Format f) {
-  return f == Format::kBf16 || f == Format::kE4m3 || f == Format::kE5m2 || f == Format::kInt8;
+  return f != Format::kF32 && f != Format::kF16;
 }
 
 template <Format F>
@@ -20,7 +20,7 @@ template <Format F>
 inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const MatrixShape& s,
                                int32_t begin, const KeyRows& keys, const KeyRows* next,
                                MatrixBuffers& m, Buffers& b) {
-  constexpr bool kRowScales = F == Format::kInt8;
+  constexpr bool kRowScales = has_row_scales(F);
   const int64_t v_stride = p.layer.latent != 0 ? p.k.head_stride : p.v.head_stride;
   Ahead ahead = make_ahead<F>(p, q, keys, next);
   RowScales scales;

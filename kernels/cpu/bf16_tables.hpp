@@ -29,9 +29,10 @@ constexpr uint16_t magnitude(Format f, int code) {
     if (e == 31) return m == 0 ? kInfinity : kNan;
     return e == 0 ? bf16_of(m, -16) : bf16_of(4 + m, e - 17);
   }
-  const int e = code >> 3;  // e4m3
+  const int e = code >> 3;
   const int m = code & 7;
-  if (code == 127) return kNan;
+  if (f == Format::kE4m3Fnuz) return e == 0 ? bf16_of(m, -10) : bf16_of(8 + m, e - 11);
+  if (code == 127) return kNan;  // e4m3
   return e == 0 ? bf16_of(m, -9) : bf16_of(8 + m, e - 10);
 }
 

@@ -6,9 +6,9 @@ namespace attnrt::cpu::ATTNRT_CPU_ISA {
 
 // A float with E exponent and M mantissa bits. `largest`: code of the largest finite magnitude;
 // `infinity`, `nan`: what those are stored as.
-template <int E, int M, int32_t kLargest, int32_t kInfinity, int32_t kNan>
+template <int E, int M, int32_t kLargest, int32_t kInfinity, int32_t kNan,
+          int kBias = (1 << (E - 1)) - 1>
 ATTNRT_INLINE Vi encode_minifloat(Vf x) {
-  constexpr int kBias = (1 << (E - 1)) - 1;
   constexpr int kDrop = 23 - M;
   const Vi all = bits(x);
   const Vi magnitude = and_i(all, splat_i(INT32_MAX));
@@ -43,6 +43,14 @@ ATTNRT_INLINE Vi encode_e5m2(Vf x) {
   return encode_minifloat<5, 2, 0x7B, 0x7B, 0x7E>(x);
 }
 
+ATTNRT_INLINE Vi encode_e4m3fnuz(Vf x) {
+  // 0x80 is NaN and not a negative zero.
+  constexpr int32_t kNan = 0x80;
+  const Vi code = encode_minifloat<4, 3, 0x7F, 0x7F, 0x7F, 8>(x);
+  const Vi settled = select_i(equal_i(code, splat_i(kNan)), splat_i(0), code);
+  return select_i(unordered(x), splat_i(kNan), settled);
+}
+
 // x / scale to the nearest integer, halves away from zero, within -128 … 127; NaN becomes 0.
 ATTNRT_INLINE Vi encode_int8(Vf x, Vf scale) {
   const Vf y = max(splat(-128.0F), min(splat(127.0F), div(x, scale)));
@@ -60,7 +68,9 @@ ATTNRT_INLINE void store_codes(uint8_t* p, Vf x) {
     store_u16(p, encode_f16(x));
   } else if constexpr (F == Format::kBf16) {
     store_u16(p, encode_bf16(x));
-  } else if constexpr (F == Format::kE4m3) {
+  } else if constexpr (F == Format::kE4m3Fnuz) {
+    store_u8(p, encode_e4m3fnuz(x));
+  } else if constexpr (F == Format::kE4m3 || F == Format::kFp8Row) {
     store_u8(p, encode_e4m3(x));
   } else {
     static_assert(F == Format::kE5m2);

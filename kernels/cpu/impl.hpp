@@ -36,8 +36,12 @@ ATTNRT_INLINE auto with_format(Format format, Body body) {
       return body.template operator()<Format::kE4m3>();
     case Format::kE5m2:
       return body.template operator()<Format::kE5m2>();
+    case Format::kE4m3Fnuz:
+      return body.template operator()<Format::kE4m3Fnuz>();
     case Format::kInt8:
       return body.template operator()<Format::kInt8>();
+    case Format::kFp8Row:
+      return body.template operator()<Format::kFp8Row>();
     default:
       return body.template operator()<Format::kF32>();
   }

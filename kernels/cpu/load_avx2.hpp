@@ -9,7 +9,8 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 
 constexpr bool interleaved(Format f) {
-  return f == Format::kBf16 || f == Format::kE4m3 || f == Format::kE5m2;
+  return f == Format::kBf16 || f == Format::kE4m3 || f == Format::kE5m2 || f == Format::kE4m3Fnuz ||
+         f == Format::kFp8Row;
 }
 
 // f16 bits of e4m3 values times 2^-8, from bytes in the high halves of 16-bit lanes. Adding 0x80
@@ -18,6 +19,13 @@ ATTNRT_INLINE __m128i e4m3_to_f16(__m128i x) {
   const __m128i code = _mm_and_si128(_mm_srai_epi16(x, 1), _mm_set1_epi16(-0x4080));
   const __m128i carry = _mm_add_epi16(code, _mm_set1_epi16(0x80));
   return _mm_or_si128(code, _mm_and_si128(carry, _mm_set1_epi16(0x4000)));
+}
+
+// f16 bits of e4m3fnuz values times 2^-7. 0x80, which would be a negative zero, is NaN.
+ATTNRT_INLINE __m128i e4m3fnuz_to_f16(__m128i x) {
+  const __m128i code = _mm_and_si128(_mm_srai_epi16(x, 1), _mm_set1_epi16(-0x4080));
+  const __m128i nan = _mm_cmpeq_epi16(code, _mm_set1_epi16(-0x8000));
+  return _mm_or_si128(code, _mm_and_si128(nan, _mm_set1_epi16(0x7E00)));
 }
 
 ATTNRT_INLINE Vf widen_i8(const uint8_t* p) {
@@ -40,11 +48,16 @@ ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
   } else if constexpr (F == Format::kInt8) {
     a = widen_i8(p);
     b = widen_i8(p + 8);
-  } else if constexpr (F == Format::kE4m3) {
+  } else if constexpr (F == Format::kE4m3Fnuz) {
+    const __m128i x = load_128(p);
+    a = _mm256_cvtph_ps(e4m3fnuz_to_f16(_mm_slli_epi16(x, 8)));
+    b = _mm256_cvtph_ps(e4m3fnuz_to_f16(x));
+  } else if constexpr (F == Format::kE4m3 || F == Format::kFp8Row) {
     const __m128i x = load_128(p);
     a = _mm256_cvtph_ps(e4m3_to_f16(_mm_slli_epi16(x, 8)));
     b = _mm256_cvtph_ps(e4m3_to_f16(x));
   } else {
+    static_assert(F == Format::kE5m2);
     const __m128i x = load_128(p);
     a = _mm256_cvtph_ps(_mm_slli_epi16(x, 8));
     b = _mm256_cvtph_ps(_mm_and_si128(x, _mm_set1_epi16(-0x100)));

@@ -7,7 +7,8 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 
 constexpr bool interleaved(Format f) {
-  return f == Format::kBf16 || f == Format::kE4m3 || f == Format::kE5m2;
+  return f == Format::kBf16 || f == Format::kE4m3 || f == Format::kE5m2 || f == Format::kE4m3Fnuz ||
+         f == Format::kFp8Row;
 }
 
 // f16 bits of e4m3 values times 2^-8, from bytes in the high halves of 16-bit lanes (`low`: in the
@@ -20,14 +21,24 @@ ATTNRT_INLINE __m256i e4m3_to_f16(__m256i x) {
   return _mm256_ternarylogic_epi32(code, carry, _mm256_set1_epi16(0x4000), 0xF8);
 }
 
+// f16 bits of e4m3fnuz values times 2^-7. 0x80, which would be a negative zero, is NaN.
+ATTNRT_INLINE __m256i e4m3fnuz_to_f16(__m256i x) {
+  const __m256i code = _mm256_and_si256(_mm256_srai_epi16(x, 1), _mm256_set1_epi16(-0x4080));
+  const __mmask16 nan = _mm256_cmpeq_epi16_mask(code, _mm256_set1_epi16(-0x8000));
+  return _mm256_mask_mov_epi16(code, nan, _mm256_set1_epi16(0x7E00));
+}
+
 template <Format F>
 ATTNRT_INLINE void widen(__m256i x, Vf& even, Vf& odd) {
-  static_assert(F == Format::kE4m3 || F == Format::kE5m2);
   const __m256i low = _mm256_slli_epi16(x, 8);
-  if constexpr (F == Format::kE4m3) {
+  if constexpr (F == Format::kE4m3Fnuz) {
+    even = _mm512_cvtph_ps(e4m3fnuz_to_f16(low));
+    odd = _mm512_cvtph_ps(e4m3fnuz_to_f16(x));
+  } else if constexpr (F == Format::kE4m3 || F == Format::kFp8Row) {
     even = _mm512_cvtph_ps(e4m3_to_f16(low));
     odd = _mm512_cvtph_ps(e4m3_to_f16(x));
   } else {
+    static_assert(F == Format::kE5m2);
     even = _mm512_cvtph_ps(low);
     odd = _mm512_cvtph_ps(_mm256_and_si256(x, _mm256_set1_epi16(-0x100)));
   }

@@ -4,7 +4,8 @@
 // first n of them (a multiple of 8), touches no byte beyond and gives zeros for the rest. Where
 // interleaved(F), the vectors are the even and the odd elements, else the first and the second
 // half: unpacking in place is cheaper than putting in order, and q and out can be permuted instead.
-// Values of fp8_e4m3 come out times 2^-8 (see value_factor), everything else as it is; all exact.
+// Values of e4m3 come out times 2^-8, of e4m3fnuz times 2^-7 (see value_factor), everything else as
+// it is; all exact.
 #pragma once
 
 #include "kernels/cpu/params.hpp"
@@ -34,7 +35,13 @@ ATTNRT_INLINE Vf load_one(const uint8_t* p) {
     return to_float(sub_i(load_bytes(p) ^ 0x80, splat_i(0x80)));
   } else if constexpr (F == Format::kE5m2) {
     return widen_f16(shl<8>(load_bytes(p)));
+  } else if constexpr (F == Format::kE4m3Fnuz) {
+    // 0x80, which would be a negative zero, is NaN.
+    const Vi x = load_bytes(p);
+    const Vi code = shl<8>(and_i(x, splat_i(0x80))) | shl<7>(and_i(x, splat_i(0x7F)));
+    return widen_f16(select_i(equal_i(x, splat_i(0x80)), splat_i(0x7E00), code));
   } else {
+    static_assert(F == Format::kE4m3 || F == Format::kFp8Row);
     // A NaN, all ones, is alone in carrying into bit 14.
     const Vi x = load_bytes(p);
     const Vi magnitude = shl<7>(and_i(x, splat_i(0x7F)));

@@ -9,8 +9,13 @@
 
 namespace attnrt::cpu {
 
-enum class Format : int32_t { kF32, kF16, kBf16, kE4m3, kE5m2, kInt8 };
-inline constexpr int32_t kFormats = 6;
+enum class Format : int32_t { kF32, kF16, kBf16, kE4m3, kE5m2, kE4m3Fnuz, kInt8, kFp8Row };
+inline constexpr int32_t kFormats = 8;
+
+// Formats whose rows have a scale of their own: int8_per_token_head, fp8_per_token_head.
+constexpr bool has_row_scales(Format f) {
+  return f == Format::kInt8 || f == Format::kFp8Row;
+}
 
 enum class Dtype : int32_t { kF32, kF16, kBf16 };
 
@@ -36,7 +41,7 @@ struct SideView {
   int64_t block_stride;
   int64_t token_stride;
   int64_t head_stride;
-  uint8_t* scales;  // of int8_per_token_head
+  uint8_t* scales;  // where has_row_scales
   int64_t scale_block_stride;
   int64_t scale_token_stride;
   int64_t scale_head_stride;

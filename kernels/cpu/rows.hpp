@@ -20,7 +20,8 @@ constexpr int element_bytes(Dtype d) {
 
 // Stored values come out of load_pair divided by this.
 constexpr float value_factor(Format f) {
-  return f == Format::kE4m3 ? 256.0F : 1.0F;
+  if (f == Format::kE4m3 || f == Format::kFp8Row) return 256.0F;
+  return f == Format::kE4m3Fnuz ? 128.0F : 1.0F;
 }
 
 ATTNRT_INLINE int padded(int n) {

@@ -59,6 +59,10 @@ ATTNRT_INLINE Mask unordered(Vf a) {
 ATTNRT_INLINE Vf select(Mask m, Vf yes, Vf no) {
   return _mm256_blendv_ps(no, yes, m);
 }
+// Bit i: whether element i is true.
+ATTNRT_INLINE uint32_t bits_of(Mask m) {
+  return static_cast<uint32_t>(_mm256_movemask_ps(m));
+}
 ATTNRT_INLINE int count(Mask m) {
   return __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(m)));
 }

@@ -59,6 +59,10 @@ ATTNRT_INLINE Mask unordered(Vf a) {
 ATTNRT_INLINE Vf select(Mask m, Vf yes, Vf no) {
   return _mm512_mask_blend_ps(m, no, yes);
 }
+// Bit i: whether element i is true.
+ATTNRT_INLINE uint32_t bits_of(Mask m) {
+  return m;
+}
 ATTNRT_INLINE int count(Mask m) {
   return __builtin_popcount(m);
 }

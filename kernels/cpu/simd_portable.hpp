@@ -67,6 +67,10 @@ ATTNRT_INLINE Vf max(Vf a, Vf b) {
 ATTNRT_INLINE Vf min(Vf a, Vf b) {
   return a < b ? a : b;
 }
+// Bit i: whether element i is true.
+ATTNRT_INLINE uint32_t bits_of(Mask m) {
+  return static_cast<uint32_t>((m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8));
+}
 ATTNRT_INLINE int count(Mask m) {
   return -(m[0] + m[1] + m[2] + m[3]);
 }

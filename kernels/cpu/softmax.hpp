@@ -53,6 +53,16 @@ inline void hide_masked(const RowMask& mask, int32_t begin, int n, float* s) {
   }
 }
 
+// Bit t: key t is masked or its score is -inf. Its weight is 0 whatever V holds; a visible key's
+// that is 0 for being small is not.
+ATTNRT_INLINE uint64_t unseen_keys(int n, const float* s) {
+  uint64_t keys = 0;
+  for (int t = 0; t < n; t += kW) {
+    keys |= uint64_t{bits_of(less(load(s + t), splat(-FLT_MAX)))} << t;
+  }
+  return keys;
+}
+
 // Weights of one row. value_scales (per key, or null) multiply the weights, not their sum.
 template <bool kRowScales>
 inline void weigh_row(int n, const float* value_scales, float* s, RowState state, int r) {

@@ -174,16 +174,16 @@ inline bool has_special_values(const HeadKeys& keys, int dim) {
   return count(unordered(all)) != 0;
 }
 
-// One row over the keys that have a weight for it and no others: slow, for tiles with special
-// values of which not every row sees all.
+// One row over the keys that it sees and no others: slow, for tiles with special values of which
+// not every row sees all.
 template <Format F>
-inline void accumulate_visible(const float* weights, const HeadKeys& keys, const RowMask& mask,
-                               int32_t begin, int dim, float alpha, float* out) {
+inline void accumulate_seen(const float* weights, const HeadKeys& keys, uint64_t unseen, int dim,
+                            float alpha, float* out) {
   for (int i = 0; i < dim; i += kChunk) {
     Vf a = mul(load(out + i), splat(alpha));
     Vf b = mul(load(out + i + kW), splat(alpha));
     for (int t = 0; t < keys.n; ++t) {
-      if (weights[t] == 0.0F || !visible(mask, begin + t)) continue;
+      if ((unseen >> t & 1) != 0) continue;
       const uint8_t* p = keys.rows[t] + keys.offset + i * element_bytes(F);
       Vf x;
       Vf y;

@@ -53,6 +53,12 @@ ATTNRT_INLINE void decode_codes(__m512i codes, __m512i& high, __m512i& low) {
     const __mmask64 lowest = _mm512_cmpeq_epi8_mask(codes, _mm512_set1_epi8(-128));
     high = _mm512_mask_mov_epi8(high, lowest, _mm512_set1_epi8(static_cast<char>(0xC3)));
   }
+  if constexpr (F == Format::kE4m3Fnuz) {
+    // NaN stands where a negative zero would.
+    const __mmask64 nan = _mm512_cmpeq_epi8_mask(codes, _mm512_set1_epi8(-128));
+    high = _mm512_mask_mov_epi8(high, nan, _mm512_set1_epi8(0x7F));
+    low = _mm512_mask_mov_epi8(low, nan, _mm512_set1_epi8(static_cast<char>(0xC0)));
+  }
 }
 
 // A key's row, padded with zeros to whole chunks.

@@ -51,9 +51,14 @@ inline constexpr std::array kFormatTable = {
     NamedFormat{"bf16", Format::kBf16},
     NamedFormat{"fp8_e4m3", Format::kE4m3},
     NamedFormat{"fp8_e5m2", Format::kE5m2},
-    NamedFormat{"int8_per_token_head", Format::kInt8},  // last: latent rows have no V scales
+    NamedFormat{"fp8_e4m3fnuz", Format::kE4m3Fnuz},
+    NamedFormat{"int8_per_token_head", Format::kInt8},
+    NamedFormat{"fp8_per_token_head", Format::kFp8Row},
 };
 static_assert(kFormatTable.size() == kFormats);
+inline constexpr size_t kPlainFormats = 6;  // latent rows have no scales of their own for V
+static_assert(!has_row_scales(kFormatTable[kPlainFormats - 1].format) &&
+              has_row_scales(kFormatTable[kPlainFormats].format));
 
 inline constexpr std::array<int32_t, 3> kDtypes = {ATTNRT_DTYPE_F32, ATTNRT_DTYPE_F16,
                                                    ATTNRT_DTYPE_BF16};
@@ -75,7 +80,7 @@ inline constexpr std::array kKernels = {
     KernelSupport{"attend", kAttendOps, kDtypes, kDtypes, kFormatTable, ATTNRT_CACHE_SEPARATE,
                   kHeadDims, 256, 128, kAttendFeatures},
     KernelSupport{"attend_latent", kAttendOps, kDtypes, kDtypes,
-                  std::span(kFormatTable).first(kFormats - 1), ATTNRT_CACHE_LATENT, kLatentDims,
+                  std::span(kFormatTable).first(kPlainFormats), ATTNRT_CACHE_LATENT, kLatentDims,
                   256, 128, kAttendFeatures},
     KernelSupport{"merge",
                   1U << ATTNRT_OP_MERGE,

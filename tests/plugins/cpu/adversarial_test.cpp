@@ -10,7 +10,8 @@ namespace {
 class Adversarial : public ::testing::TestWithParam<Fill> {};
 
 TEST_P(Adversarial, StaysWithinTheBound) {
-  for (const char* format : {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2", "int8_per_token_head"}) {
+  for (const char* format : {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp8_e4m3fnuz",
+                             "int8_per_token_head", "fp8_per_token_head"}) {
     CpuCase c;
     c.format = format;
     c.fill = GetParam();

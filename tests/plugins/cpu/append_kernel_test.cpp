@@ -9,7 +9,9 @@
 #include "kernels/codec/f16.h"
 #include "kernels/codec/f32.h"
 #include "kernels/codec/fp8_e4m3.h"
+#include "kernels/codec/fp8_e4m3fnuz.h"
 #include "kernels/codec/fp8_e5m2.h"
+#include "kernels/codec/fp8_per_token_head.h"
 #include "kernels/codec/int8_per_token_head.h"
 #include "kernels/codec/plain_row.h"
 
@@ -51,7 +53,9 @@ const Target kTargets[] = {
     {Format::kBf16, 2, codec::PlainRow<codec::Bf16>::encode_row},
     {Format::kE4m3, 1, codec::PlainRow<codec::Fp8E4M3>::encode_row},
     {Format::kE5m2, 1, codec::PlainRow<codec::Fp8E5M2>::encode_row},
+    {Format::kE4m3Fnuz, 1, codec::PlainRow<codec::Fp8E4M3Fnuz>::encode_row},
     {Format::kInt8, 1, codec::Int8PerTokenHead::encode_row},
+    {Format::kFp8Row, 1, codec::Fp8PerTokenHead::encode_row},
 };
 
 // A NaN's payload is free: stored NaN are made equal before rows are compared.
@@ -67,7 +71,8 @@ void settle_nan(Format format, std::vector<uint8_t>& row) {
   if (format == Format::kF32) settle.operator()<uint32_t>(1U << 31, 0x7F800000, 0x7FC00000);
   if (format == Format::kF16) settle.operator()<uint16_t>(0x8000, 0x7C00, 0x7E00);
   if (format == Format::kBf16) settle.operator()<uint16_t>(0x8000, 0x7F80, 0x7FC0);
-  if (format == Format::kE4m3) settle.operator()<uint8_t>(0x80, 0x7E, 0x7F);
+  if (format == Format::kE4m3 || format == Format::kFp8Row)
+    settle.operator()<uint8_t>(0x80, 0x7E, 0x7F);
   if (format == Format::kE5m2) settle.operator()<uint8_t>(0x80, 0x7C, 0x7E);
 }
 
@@ -141,7 +146,7 @@ TEST_P(Append, StoresWhatTheCodecsDefine) {
 TEST_P(Append, Int8RoundsHalvesAwayFromZero) {
   // absmax 127 makes the scale 1.
   std::vector<float> x = {127.0F, 0.5F, -0.5F, 1.5F, -1.5F, 2.5F, 0.49999997F, -126.5F};
-  const Stored s = store(kTargets[5], x, 1.0F);
+  const Stored s = store(kTargets[6], x, 1.0F);
   const std::vector<int8_t> codes(reinterpret_cast<const int8_t*>(s.row.data()),
                                   reinterpret_cast<const int8_t*>(s.row.data()) + 8);
   EXPECT_EQ(codes, (std::vector<int8_t>{127, 1, -1, 2, -2, 3, 0, -127}));

@@ -7,8 +7,14 @@ namespace attnrt::testing {
 namespace {
 
 constexpr uint64_t kCausalLse = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_LSE;
-const char* const kFormats[] = {"f32",      "f16",      "bf16",
-                                "fp8_e4m3", "fp8_e5m2", "int8_per_token_head"};
+const char* const kFormats[] = {"f32",
+                                "f16",
+                                "bf16",
+                                "fp8_e4m3",
+                                "fp8_e5m2",
+                                "fp8_e4m3fnuz",
+                                "int8_per_token_head",
+                                "fp8_per_token_head"};
 
 TEST(Attend, EveryFormatAndQueryType) {
   for (const char* format : kFormats) {
@@ -47,7 +53,7 @@ TEST(Attend, KeysAndValuesOfDifferentSizes) {
 }
 
 TEST(Attend, LatentRows) {
-  for (const char* format : {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2"}) {
+  for (const char* format : {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp8_e4m3fnuz"}) {
     CpuCase c;
     c.format = format;
     c.latent = true;

@@ -6,6 +6,7 @@
 #include "kernels/codec/bf16.h"
 #include "kernels/codec/f16.h"
 #include "kernels/codec/fp8_e4m3.h"
+#include "kernels/codec/fp8_e4m3fnuz.h"
 #include "kernels/codec/fp8_e5m2.h"
 
 namespace attnrt::cpu {
@@ -58,7 +59,9 @@ TEST_P(Decode, AllCodesOfFp8) {
       std::vector<uint8_t> codes = all_codes<uint8_t>();
       std::rotate(codes.begin(), codes.begin() + static_cast<int64_t>(turn), codes.end());
       expect_as(codes, decode(Format::kE4m3, codes, n), codec::Fp8E4M3::decode);
+      expect_as(codes, decode(Format::kFp8Row, codes, n), codec::Fp8E4M3::decode);
       expect_as(codes, decode(Format::kE5m2, codes, n), codec::Fp8E5M2::decode);
+      expect_as(codes, decode(Format::kE4m3Fnuz, codes, n), codec::Fp8E4M3Fnuz::decode);
     }
   }
 }

@@ -133,6 +133,21 @@ TEST_P(SpecialValues, AScoreOfMinusInfinityIsWeightZero) {
     }
 }
 
+TEST_P(SpecialValues, ANanValueCountsThoughItsWeightVanishes) {
+  for (const bool bf16 : kTypes) {
+    for (const int32_t group : {1, 16}) {
+      Poisoned p(bf16, 6, 70, group);
+      p.fill_queries(1.0);
+      p.poison_key(67, -2000.0);  // exp(-250) is 0 in f32
+      p.poison_value(67, std::nan(""));
+      const DenseTensor out = p.run(GetParam());
+      for (int32_t i = 0; i < 6; ++i) {
+        EXPECT_EQ(std::isnan(out.get(i, 0, 5)), i >= 3) << "query " << i << ", group " << group;
+      }
+    }
+  }
+}
+
 TEST_P(SpecialValues, ANanQueryIsItsOwnAffair) {
   for (const bool bf16 : kTypes) {
     Poisoned p(bf16, 6, 70, 1);
