@@ -46,6 +46,36 @@ inline uint64_t store_scaled_row(Line& line, int n, uint8_t* row, uint8_t* scale
   return F == Format::kInt8 ? nans : 0;  // fp8 stores a NaN as what it is
 }
 
+// A block's scale code, its largest magnitude at 6, and its e2m1 codes. NaN becomes 0 and counts.
+inline uint64_t store_nvfp4_block(const float* x, uint8_t* row, uint8_t* scale_at) {
+  uint64_t lost = 0;
+  alignas(64) uint8_t code[kW];
+  store_u8(code, encode_e4m3(splat(largest_magnitude(x, kNvfp4Block, &lost) / 6.0F)));
+  *scale_at = code[0];
+  const float scale = kE4m3Values.at[code[0]];
+  alignas(64) uint8_t codes[kNvfp4Block] = {};
+  for (int i = 0; i < kNvfp4Block && scale != 0.0F; i += kW) {
+    store_u8(codes + i, encode_e2m1(div(load(x + i), splat(scale))));
+  }
+  for (int i = 0; i < kNvfp4Block / 2; ++i) {
+    row[i] = static_cast<uint8_t>(codes[2 * i] | codes[2 * i + 1] << 4);
+  }
+  return lost;
+}
+
+// `page`: the scales of the block's slot 0. Those of V of nvfp4_swizzled stand elsewhere.
+inline uint64_t store_nvfp4_row(const float* x, int n, uint8_t* row, uint8_t* page,
+                                int64_t token_stride, int slot, bool swizzled) {
+  uint64_t lost = 0;
+  const int part = n / kNvfp4Block / 4;
+  for (int s = 0; s < n / kNvfp4Block; ++s) {
+    uint8_t* at = page + slot * token_stride + s;
+    if (swizzled) at = page + (slot - slot % 4 + s / part) * token_stride + s % part * 4 + slot % 4;
+    lost += store_nvfp4_block(x + s * kNvfp4Block, row + s * kNvfp4Block / 2, at);
+  }
+  return lost;
+}
+
 template <Format F>
 inline void store_plain_row(const float* x, int n, uint8_t* row) {
   constexpr int kBytes = element_bytes(F);
@@ -65,8 +95,8 @@ ATTNRT_INLINE bool same_type(Format format, Dtype dtype) {
 
 template <Format F>
 inline uint64_t store_row(Dtype dtype, const uint8_t* from, int n, float scale,
-                          const SideView& side, int64_t block, int64_t slot, int64_t head,
-                          Line& line) {
+                          const SideView& side, [[maybe_unused]] bool is_v, int64_t block,
+                          int64_t slot, int64_t head, Line& line) {
   uint8_t* row =
       side.data + block * side.block_stride + slot * side.token_stride + head * side.head_stride;
   if (same_type(F, dtype) && scale == 1.0F) {
@@ -80,7 +110,11 @@ inline uint64_t store_row(Dtype dtype, const uint8_t* from, int n, float scale,
     for (int i = 0; i < end; i += kW) store(line.x + i, div(load(line.x + i), splat(scale)));
     for (int i = n; i < end; ++i) line.x[i] = 0.0F;  // 0 / 0 would count as a lost NaN
   }
-  if constexpr (has_row_scales(F)) {
+  if constexpr (has_block_scales(F)) {
+    uint8_t* page = side.scales + block * side.scale_block_stride + head * side.scale_head_stride;
+    return store_nvfp4_row(line.x, n, row, page, side.scale_token_stride, static_cast<int>(slot),
+                           F == Format::kNvfp4Swizzled && is_v);
+  } else if constexpr (has_row_scales(F)) {
     return store_scaled_row<F>(line, n, row,
                                side.scales + block * side.scale_block_stride +
                                    slot * side.scale_token_stride + head * side.scale_head_stride);
@@ -100,12 +134,12 @@ inline uint64_t append_rows(const AppendParams& p, int64_t begin, int64_t end) {
     const int64_t slot = p.slots[t] % p.block_size;
     for (int64_t h = 0; h < p.kv_heads; ++h) {
       const uint8_t* k = p.k.data + t * p.k.token_stride + h * p.k.head_stride;
-      lost += store_row<F>(p.dtype, k, p.dim_qk, scale_of(p.k_scale, h), p.k_side, block, slot, h,
-                           line);
+      lost += store_row<F>(p.dtype, k, p.dim_qk, scale_of(p.k_scale, h), p.k_side, false, block,
+                           slot, h, line);
       if (p.dim_v == 0) continue;
       const uint8_t* v = p.v.data + t * p.v.token_stride + h * p.v.head_stride;
-      lost +=
-          store_row<F>(p.dtype, v, p.dim_v, scale_of(p.v_scale, h), p.v_side, block, slot, h, line);
+      lost += store_row<F>(p.dtype, v, p.dim_v, scale_of(p.v_scale, h), p.v_side, true, block, slot,
+                           h, line);
     }
   }
   return lost;

@@ -18,6 +18,7 @@ struct Buffers {
   float* line;  // one row in order
   RowState state;
   uint64_t* unseen;  // by row, see softmax.hpp
+  uint16_t* staged;  // K's rows of a tile, then V's
   int64_t q_stride;
   int64_t out_stride;
 };
@@ -44,6 +45,8 @@ inline int64_t cut(const LayerParams& layer, float* base, Buffers& b) {
   b.line = take(b.q_stride > b.out_stride ? b.q_stride : b.out_stride);
   b.state = {take(kMaxRows), take(kMaxRows), take(kMaxRows)};
   b.unseen = reinterpret_cast<uint64_t*>(take(2 * kMaxRows));
+  const int64_t staged = is_staged(layer.format) ? kTile * (b.q_stride + b.out_stride) : 0;
+  b.staged = reinterpret_cast<uint16_t*>(take(staged / 2));
   return used;
 }
 
@@ -223,10 +226,31 @@ template <Format F>
 inline Ahead make_ahead(const AttendParams& p, const QueryRows& q, const KeyRows& keys,
                         const KeyRows* next) {
   const bool latent = p.layer.latent != 0;  // then V has come with K
+  return {{keys.v, latent ? 0 : keys.n, q.kv_heads, p.v.head_stride, row_bytes(F, p.layer.dim_v)},
+          {next == nullptr ? keys.k : next->k, next == nullptr ? 0 : next->n, q.kv_heads,
+           p.k.head_stride, row_bytes(F, p.layer.dim_qk)}};
+}
+
+// The staged rows of a head.
+template <Format F>
+inline HeadTile stage_tile(const HeadTile& t, StagedTile& rows, const Buffers& b) {
+  rows.k = b.staged;
+  rows.v = b.staged + kTile * b.q_stride;
+  rows.k_stride = b.q_stride;
+  rows.v_stride = b.out_stride;
+  stage_head<F>(t.p, t.q.sequence, t.q.kv_head + t.head, t.begin, t.k, t.v, rows);
+  list_staged(t.k.n, rows);
   return {
-      {keys.v, latent ? 0 : keys.n, q.kv_heads, p.v.head_stride, p.layer.dim_v * element_bytes(F)},
-      {next == nullptr ? keys.k : next->k, next == nullptr ? 0 : next->n, q.kv_heads,
-       p.k.head_stride, p.layer.dim_qk * element_bytes(F)}};
+      t.p, t.q, t.begin, t.head, t.first, t.rows, {rows.k_rows, 0, t.k.n}, {rows.v_rows, 0, t.v.n}};
+}
+
+template <Format F>
+inline void add_tile(const HeadTile& t, bool hidden, Prefetcher* next, Buffers& b) {
+  if (hidden && has_special_values<F>(t.v, t.p.layer.dim_v)) {
+    add_values_separately<F>(t, b);
+  } else {
+    add_values<F>(t, next, b);
+  }
 }
 
 // All heads of an item over one tile. Items of several heads have few rows a head (division.cpp).
@@ -247,21 +271,25 @@ inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin
                     {keys.k, h * p.k.head_stride, keys.n},
                     {keys.v, h * v_stride, keys.n}};
   };
-  bool hidden[kMaxRows];
   RowScales scales;
+  if constexpr (is_staged(F)) {
+    StagedTile staged;
+    for (int h = 0; h < q.kv_heads; ++h) {
+      const HeadTile tile = stage_tile<F>(tile_of(h), staged, b);
+      score_tile<computed_as(F)>(tile, &ahead.v, b);
+      add_tile<computed_as(F)>(tile, weigh<false>(tile, scales, 1.0F, b), &ahead.next_k, b);
+    }
+    return;
+  }
+  bool hidden[kMaxRows];
   for (int h = 0; h < q.kv_heads; ++h) {
     const HeadTile tile = tile_of(h);
     if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
-    score_tile<F>(tile, &ahead.v, b);
+    score_tile<computed_as(F)>(tile, &ahead.v, b);
     hidden[h] = weigh<kRowScales>(tile, scales, value_factor(F), b);
   }
   for (int h = 0; h < q.kv_heads; ++h) {
-    const HeadTile tile = tile_of(h);
-    if (hidden[h] && has_special_values<F>(tile.v, p.layer.dim_v)) {
-      add_values_separately<F>(tile, b);
-    } else {
-      add_values<F>(tile, &ahead.next_k, b);
-    }
+    add_tile<computed_as(F)>(tile_of(h), hidden[h], &ahead.next_k, b);
   }
 }
 
@@ -271,7 +299,7 @@ ATTNRT_INLINE void for_tiles(const AttendParams& p, const WorkItem& item, Body b
   KeyRows tiles[2];
   find_rows(p, item.rows, item.kv_begin, item.kv_end, tiles[0]);
   Prefetcher first(tiles[0].k, tiles[0].n, item.rows.kv_heads, p.k.head_stride,
-                   p.layer.dim_qk * element_bytes(F));
+                   row_bytes(F, p.layer.dim_qk));
   first.all();
   int current = 0;
   for (int32_t begin = item.kv_begin; begin < item.kv_end; begin += kTile) {

@@ -24,6 +24,7 @@ inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const 
   const int64_t v_stride = p.layer.latent != 0 ? p.k.head_stride : p.v.head_stride;
   Ahead ahead = make_ahead<F>(p, q, keys, next);
   RowScales scales;
+  StagedTile staged;
   for (int h = 0; h < q.kv_heads; ++h) {
     const HeadTile t{p,
                      q,
@@ -35,7 +36,13 @@ inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const 
                      {keys.v, h * v_stride, keys.n}};
     float* out = m.out + h * s.out_floats();
     if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
-    multiply_queries<F>(t, s, m.q + h * s.q_words(), &ahead.v, &ahead.next_k, m, b);
+    if constexpr (is_staged(F)) {
+      const HeadTile rows = stage_tile<F>(t, staged, b);
+      multiply_queries<computed_as(F)>(rows, s, m.q + h * s.q_words(), &ahead.v, &ahead.next_k, m,
+                                       b);
+    } else {
+      multiply_queries<F>(t, s, m.q + h * s.q_words(), &ahead.v, &ahead.next_k, m, b);
+    }
     weigh<kRowScales>(t, scales, 1.0F, b);
     rescale_sums(s, b.state.alpha + t.first, out);
     pack_weights(t, s, b, m.weights);
@@ -74,17 +81,18 @@ template <Format F>
 inline bool attend_exact_on_matrix(const AttendParams& p, const WorkItem& item, MatrixBuffers& m,
                                    Buffers& b) {
   const QueryRows& q = item.rows;
-  const MatrixShape s = matrix_shape<F>(p.layer, q.q_count * p.layer.group);
+  const MatrixShape s = matrix_shape<computed_as(F)>(p.layer, q.q_count * p.layer.group);
   memset(m.q, 0, static_cast<size_t>(q.kv_heads * s.q_words()) * sizeof(*m.q));
   memset(m.out, 0, static_cast<size_t>(q.kv_heads * s.out_floats()) * sizeof(*m.out));
   memset(m.weights, 0, static_cast<size_t>(s.row_tiles * kTileRows * kTile) * sizeof(*m.weights));
-  for (int h = 0; h < q.kv_heads; ++h) pack_queries<F>(p, q, h, s, m.q + h * s.q_words());
+  for (int h = 0; h < q.kv_heads; ++h)
+    pack_queries<computed_as(F)>(p, q, h, s, m.q + h * s.q_words());
   Matrix::configure(s.n, s.m);
   for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, const KeyRows* next) {
     attend_matrix_tile<F>(p, q, s, begin, keys, next, m, b);
   });
   Matrix::release();
-  return hand_over_sums<F>(q.kv_heads, s, m, b);
+  return hand_over_sums<computed_as(F)>(q.kv_heads, s, m, b);
 }
 
 // Everything of an item up to its sums and row states. Returns false where a sum is not finite: a

@@ -51,6 +51,10 @@ ATTNRT_INLINE Vi encode_e4m3fnuz(Vf x) {
   return select_i(unordered(x), splat_i(kNan), settled);
 }
 
+ATTNRT_INLINE Vi encode_e2m1(Vf x) {
+  return select_i(unordered(x), splat_i(0), encode_minifloat<2, 1, 7, 7, 0>(x));
+}
+
 // x / scale to the nearest integer, halves away from zero, within -128 … 127; NaN becomes 0.
 ATTNRT_INLINE Vi encode_int8(Vf x, Vf scale) {
   const Vf y = max(splat(-128.0F), min(splat(127.0F), div(x, scale)));

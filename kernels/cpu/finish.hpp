@@ -54,12 +54,13 @@ inline void attend_rows(const AttendParams& p, const WorkItem& item, int rows, M
   clear_rows(rows, b);
   if (item.kv_begin >= item.kv_end) return;
   if (uses_matrix<F>(p) && attend_on_matrix<F>(p, item, m, b)) return;
+  constexpr Format kAs = computed_as(F);
   clear_rows(rows, b);
-  load_queries<F>(p, item.rows, rows, b);
+  load_queries<kAs>(p, item.rows, rows, b);
   attend_tiles<F>(p, item, b);
   if (!uses_matrix<F>(p)) return;
   for (int r = 0; r < rows; ++r) {
-    restore_row<F>(b.out + r * b.out_stride, p.layer.dim_v, value_factor(F), b.line);
+    restore_row<kAs>(b.out + r * b.out_stride, p.layer.dim_v, value_factor(kAs), b.line);
     memcpy(b.out + r * b.out_stride, b.line, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
   }
 }
@@ -71,8 +72,8 @@ inline void attend_item(const AttendParams& p, const WorkItem& item, MatrixBuffe
   if (item.unit >= 0) return write_partial(p, item, rows, b);
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, item.rows, r);
-    write_row<F>(p, place, kv_head_of(p, place), b.state.m[r], b.state.l[r],
-                 b.out + r * b.out_stride, b.line);
+    write_row<computed_as(F)>(p, place, kv_head_of(p, place), b.state.m[r], b.state.l[r],
+                              b.out + r * b.out_stride, b.line);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "kernels/cpu/softmax.hpp"
 #include "kernels/cpu/pages.hpp"
 #include "kernels/cpu/stream.hpp"
+#include "kernels/cpu/stage.hpp"
 #include "kernels/cpu/tile.hpp"
 #include "kernels/cpu/attend.hpp"
 #include ATTNRT_CPU_MATRIX
@@ -42,6 +43,10 @@ ATTNRT_INLINE auto with_format(Format format, Body body) {
       return body.template operator()<Format::kInt8>();
     case Format::kFp8Row:
       return body.template operator()<Format::kFp8Row>();
+    case Format::kNvfp4:
+      return body.template operator()<Format::kNvfp4>();
+    case Format::kNvfp4Swizzled:
+      return body.template operator()<Format::kNvfp4Swizzled>();
     default:
       return body.template operator()<Format::kF32>();
   }
@@ -63,7 +68,7 @@ void table_attend(const AttendParams& p, const WorkItem& item, float* scratch) {
 void table_finish(const AttendParams& p, const SplitUnit& unit, float* scratch) {
   Buffers b;
   cut(p.layer, scratch, b);
-  with_format(p.layer.format, [&]<Format F>() { finish_unit<F>(p, unit, b); });
+  with_format(p.layer.format, [&]<Format F>() { finish_unit<computed_as(F)>(p, unit, b); });
 }
 
 uint64_t table_append(const AppendParams& p, int64_t begin, int64_t end) {
@@ -94,7 +99,9 @@ void table_tanh(const float* in, float* out, int64_t n) {
 }
 
 void table_decode_row(Format format, const uint8_t* row, int32_t n, float* out) {
-  with_format(format, [&]<Format F>() { decode_row_of<F>(row, n, out); });
+  with_format(format, [&]<Format F>() {
+    if constexpr (!is_staged(F)) decode_row_of<F>(row, n, out);
+  });
 }
 
 constexpr KernelTable make_table(const char* name) {

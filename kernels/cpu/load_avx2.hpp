@@ -33,6 +33,18 @@ ATTNRT_INLINE Vf widen_i8(const uint8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x));
 }
 
+// kW values of e2m1, two a byte, the low nibble first.
+ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
+  int32_t four;
+  memcpy(&four, p, sizeof(four));
+  const __m256i pairs = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four));
+  const __m256i codes = _mm256_or_si256(pairs, _mm256_slli_epi64(pairs, 28));
+  const __m256 magnitudes = _mm256_setr_ps(0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F);
+  const __m256 x = _mm256_permutevar8x32_ps(magnitudes, codes);  // looks at three bits
+  const __m256i sign = and_i(shl<28>(codes), splat_i(INT32_MIN));
+  return floats(or_i(bits(x), sign));
+}
+
 template <Format F>
 ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
   if constexpr (F == Format::kF32) {

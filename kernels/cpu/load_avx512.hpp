@@ -53,6 +53,15 @@ ATTNRT_INLINE Vf widen_i8(__m128i x) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x));
 }
 
+// kW values of e2m1, two a byte, the low nibble first.
+ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
+  const __m512i pairs = _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  const __m512i codes = _mm512_or_si512(pairs, _mm512_slli_epi64(pairs, 28));
+  const __m512 values = _mm512_setr_ps(0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F, -0.0F, -0.5F,
+                                       -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F);
+  return _mm512_permutexvar_ps(codes, values);  // looks at four bits
+}
+
 template <Format F>
 ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
   if constexpr (F == Format::kF32) {

@@ -21,6 +21,13 @@ ATTNRT_INLINE Vi load_bytes(const uint8_t* p) {
   return Vi{p[0], p[1], p[2], p[3]};
 }
 
+// kW values of e2m1, two a byte, the low nibble first.
+ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
+  constexpr float kValues[16] = {0.0F,  0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
+                                 -0.0F, -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F};
+  return Vf{kValues[p[0] & 15], kValues[p[0] >> 4], kValues[p[1] & 15], kValues[p[1] >> 4]};
+}
+
 template <Format F>
 ATTNRT_INLINE Vf load_one(const uint8_t* p) {
   if constexpr (F == Format::kF32) {

@@ -9,8 +9,19 @@
 
 namespace attnrt::cpu {
 
-enum class Format : int32_t { kF32, kF16, kBf16, kE4m3, kE5m2, kE4m3Fnuz, kInt8, kFp8Row };
-inline constexpr int32_t kFormats = 8;
+enum class Format : int32_t {
+  kF32,
+  kF16,
+  kBf16,
+  kE4m3,
+  kE5m2,
+  kE4m3Fnuz,
+  kInt8,
+  kFp8Row,
+  kNvfp4,
+  kNvfp4Swizzled
+};
+inline constexpr int32_t kFormats = 10;
 
 // Formats whose rows have a scale of their own: int8_per_token_head, fp8_per_token_head.
 constexpr bool has_row_scales(Format f) {
@@ -28,6 +39,19 @@ inline constexpr int32_t kMaxRows = 128;
 // Rows of a thread's buffers are padded to this many floats (two vectors of the widest set).
 inline constexpr int32_t kRowPad = 32;
 
+// Formats with an e4m3 scale for each 16 values.
+constexpr bool has_block_scales(Format f) {
+  return f == Format::kNvfp4 || f == Format::kNvfp4Swizzled;
+}
+
+// Formats that become another's rows, exactly, before anything is computed (stage.hpp).
+constexpr bool is_staged(Format f) {
+  return has_block_scales(f);
+}
+constexpr Format computed_as(Format f) {
+  return is_staged(f) ? Format::kBf16 : f;
+}
+
 // A dense tensor [tokens, heads, width] with a contiguous last axis.
 struct DenseView {
   uint8_t* data;
@@ -41,7 +65,7 @@ struct SideView {
   int64_t block_stride;
   int64_t token_stride;
   int64_t head_stride;
-  uint8_t* scales;  // where has_row_scales
+  uint8_t* scales;  // where has_row_scales or has_block_scales
   int64_t scale_block_stride;
   int64_t scale_token_stride;
   int64_t scale_head_stride;

@@ -14,6 +14,10 @@ constexpr int kMaxDim = 1024;
 constexpr int element_bytes(Format f) {
   return f == Format::kF32 ? 4 : f == Format::kF16 || f == Format::kBf16 ? 2 : 1;
 }
+// Bytes that n elements of a row take, scales apart.
+constexpr int row_bytes(Format f, int n) {
+  return has_block_scales(f) ? n / 2 : n * element_bytes(f);
+}
 constexpr int element_bytes(Dtype d) {
   return d == Dtype::kF32 ? 4 : 2;
 }

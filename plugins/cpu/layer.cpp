@@ -70,8 +70,9 @@ void check_parameters(const attnrt_layer_class& c) {
 
 void check_cache(const KernelSupport& kernel, const attnrt_layer_class& c) {
   require_listed(c.cache_kind == kernel.cache_kind, "cache_kind", std::to_string(c.cache_kind));
-  require_listed(c.block_size >= 1 && c.block_size <= kernel.max_block, "block_size",
-                 std::to_string(c.block_size));
+  const bool block = c.block_size >= 1 && c.block_size <= kernel.max_block &&
+                     c.block_size % kernel.block_step == 0;
+  require_listed(block, "block_size", std::to_string(c.block_size));
   require(c.kv_heads >= 1 && c.q_heads >= 1 && c.q_heads % c.kv_heads == 0, "q_heads is ",
           c.q_heads, ", expected a multiple of kv_heads, ", c.kv_heads);
   require_listed(c.q_heads / c.kv_heads <= kernel.max_group, "the group of q_heads / kv_heads",

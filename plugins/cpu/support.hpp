@@ -40,6 +40,7 @@ struct KernelSupport {
   std::span<const NamedFormat> formats;
   int32_t cache_kind;  // 0: no cache
   std::span<const HeadDims> head_dims;
+  int32_t block_step;  // block sizes: its multiples up to max_block
   int32_t max_block;
   int32_t max_group;
   uint64_t features;
@@ -55,7 +56,10 @@ inline constexpr std::array kFormatTable = {
     NamedFormat{"int8_per_token_head", Format::kInt8},
     NamedFormat{"fp8_per_token_head", Format::kFp8Row},
 };
-static_assert(kFormatTable.size() == kFormats);
+inline constexpr std::array kNvfp4Table = {NamedFormat{"nvfp4_linear", Format::kNvfp4}};
+inline constexpr std::array kSwizzledTable = {
+    NamedFormat{"nvfp4_swizzled", Format::kNvfp4Swizzled}};
+static_assert(kFormatTable.size() + kNvfp4Table.size() + kSwizzledTable.size() == kFormats);
 inline constexpr size_t kPlainFormats = 6;  // latent rows have no scales of their own for V
 static_assert(!has_row_scales(kFormatTable[kPlainFormats - 1].format) &&
               has_row_scales(kFormatTable[kPlainFormats].format));
@@ -64,6 +68,11 @@ inline constexpr std::array<int32_t, 3> kDtypes = {ATTNRT_DTYPE_F32, ATTNRT_DTYP
                                                    ATTNRT_DTYPE_BF16};
 inline constexpr std::array kHeadDims = {HeadDims{32, 256, 8}, HeadDims{512, 512, 8},
                                          HeadDims{192, 128, 0}};
+inline constexpr std::array kNvfp4Dims = {HeadDims{32, 256, 16}, HeadDims{512, 512, 16},
+                                          HeadDims{192, 128, 0}};
+// Scales of a row are moved in quarters: four blocks of 16 at least.
+inline constexpr std::array kSwizzledDims = {HeadDims{64, 256, 64}, HeadDims{512, 512, 64},
+                                             HeadDims{192, 128, 0}};
 inline constexpr std::array kLatentDims = {HeadDims{576, 512, 0}};
 
 inline constexpr uint32_t kAttendOps = 1U << ATTNRT_OP_APPEND | 1U << ATTNRT_OP_PREFILL |
@@ -78,9 +87,13 @@ inline constexpr uint64_t kAttendFeatures = kMasks | ATTNRT_FEATURE_WINDOW | ATT
 
 inline constexpr std::array kKernels = {
     KernelSupport{"attend", kAttendOps, kDtypes, kDtypes, kFormatTable, ATTNRT_CACHE_SEPARATE,
-                  kHeadDims, 256, 128, kAttendFeatures},
+                  kHeadDims, 1, 256, 128, kAttendFeatures},
+    KernelSupport{"attend_nvfp4", kAttendOps, kDtypes, kDtypes, kNvfp4Table, ATTNRT_CACHE_SEPARATE,
+                  kNvfp4Dims, 1, 256, 128, kAttendFeatures},
+    KernelSupport{"attend_nvfp4_swizzled", kAttendOps, kDtypes, kDtypes, kSwizzledTable,
+                  ATTNRT_CACHE_SEPARATE, kSwizzledDims, 4, 256, 128, kAttendFeatures},
     KernelSupport{"attend_latent", kAttendOps, kDtypes, kDtypes,
-                  std::span(kFormatTable).first(kPlainFormats), ATTNRT_CACHE_LATENT, kLatentDims,
+                  std::span(kFormatTable).first(kPlainFormats), ATTNRT_CACHE_LATENT, kLatentDims, 1,
                   256, 128, kAttendFeatures},
     KernelSupport{"merge",
                   1U << ATTNRT_OP_MERGE,
@@ -89,6 +102,7 @@ inline constexpr std::array kKernels = {
                   {},
                   0,
                   std::span(kHeadDims).first(2),
+                  0,
                   0,
                   0,
                   ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_BATCH_INVARIANT},

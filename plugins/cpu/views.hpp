@@ -46,7 +46,7 @@ inline void check_cache(const attnrt_cache_view& view, const LayerParams& p) {
   require(view.blocks == 0 || (p.latent != 0) == (view.v.data == nullptr), "cache.v.data is ",
           view.v.data == nullptr ? "null" : "given", p.latent != 0 ? " with" : " without",
           " a latent cache");
-  const bool scaled = has_row_scales(p.format);
+  const bool scaled = has_row_scales(p.format) || has_block_scales(p.format);
   require(!scaled || view.blocks == 0 || (view.k.scales != nullptr && view.v.scales != nullptr),
           "cache.k.scales or cache.v.scales is null, the format has scales of its own");
   plugin::check_scale(view.k_scale, "cache.k_scale", view.heads);

@@ -15,6 +15,7 @@ const char* const kFormats[] = {"f32",
                                 "fp8_e4m3fnuz",
                                 "int8_per_token_head",
                                 "fp8_per_token_head"};
+const char* const kBlockFormats[] = {"nvfp4_linear", "nvfp4_swizzled"};
 
 TEST(Attend, EveryFormatAndQueryType) {
   for (const char* format : kFormats) {
@@ -75,6 +76,26 @@ TEST(Attend, GroupsFrom1To128) {
     expect_all_close(c);
     c.layout = ATTNRT_LAYOUT_HND;
     expect_all_close(c);
+  }
+}
+
+TEST(Attend, ScalesForEveryBlockOf16Values) {
+  for (const char* format : kBlockFormats) {
+    for (const int32_t q : {ATTNRT_DTYPE_F32, ATTNRT_DTYPE_BF16}) {
+      for (const int32_t dim : {64, 128, 192, 256, 512}) {
+        for (const int32_t layout : {ATTNRT_LAYOUT_NHD, ATTNRT_LAYOUT_HND}) {
+          CpuCase c;
+          c.format = format;
+          c.q_dtype = q;
+          c.qk = c.v = dim;
+          c.layout = layout;
+          c.block_size = dim == 64 ? 4 : 20;
+          c.gap = dim == 128 ? 3 : 0;
+          c.lengths = {{1, 200}, {40, 75}, {3, 3}, {1, 1300}};
+          expect_all_close(c);
+        }
+      }
+    }
   }
 }
 

@@ -157,9 +157,13 @@ void append(PluginDriver& driver, const std::string& kernel, const CpuCase& c, D
 }
 
 std::string oracle_kernel(const CpuCase& c) {
+  if (c.format == "nvfp4_linear") return "nvfp4";
+  if (c.format == "nvfp4_swizzled") return "nvfp4_swizzled";
   return c.latent ? "plain_latent" : "plain";
 }
 std::string cpu_kernel(const CpuCase& c) {
+  if (c.format == "nvfp4_linear") return "attend_nvfp4";
+  if (c.format == "nvfp4_swizzled") return "attend_nvfp4_swizzled";
   return c.latent ? "attend_latent" : "attend";
 }
 

@@ -84,7 +84,8 @@ TEST_F(Support, HasItsSizes) {
     }
     if (k.cache_kind == 0) continue;
     for (int32_t n = 1; n <= 300; ++n) {
-      EXPECT_EQ(m.block_size.contains(n), n <= k.max_block) << k.name << " block " << n;
+      EXPECT_EQ(m.block_size.contains(n), n <= k.max_block && n % k.block_step == 0)
+          << k.name << " block " << n;
       EXPECT_EQ(m.group.contains(n), n <= k.max_group) << k.name << " group " << n;
     }
     EXPECT_EQ(m.cache, EnumSet<CacheKind>{static_cast<CacheKind>(k.cache_kind)}) << k.name;
