@@ -76,6 +76,42 @@ inline uint64_t store_nvfp4_row(const float* x, int n, uint8_t* row, uint8_t* pa
   return lost;
 }
 
+// The scale of a run of e4m3 codes: f32, or the power of two at or above it (ue8m0).
+template <Format F>
+inline float store_run_scale(float absmax, int run, uint8_t* scales) {
+  if constexpr (F == Format::kDsMlaV32) {
+    const float wanted = absmax / 448.0F;
+    const float scale = wanted > FLT_MIN ? wanted : FLT_MIN;
+    memcpy(scales + 4 * run, &scale, sizeof scale);
+    return scale;
+  } else {
+    const float wanted = (absmax > 1e-4F ? absmax : 1e-4F) / 448.0F;
+    uint32_t pattern;
+    memcpy(&pattern, &wanted, sizeof pattern);
+    const uint32_t up = (pattern & 0x7FFFFFU) == 0 ? 0 : 1;
+    scales[run] = static_cast<uint8_t>((pattern >> 23) + up);
+    return power_of(scales[run]);
+  }
+}
+
+template <Format F>
+inline void store_ds_mla_row(const float* x, uint8_t* row, uint8_t* scales) {
+  constexpr DsMlaRow kRow = ds_mla_row(F);
+  for (int i = 0; i < kRow.codes; i += kRow.run) {
+    uint64_t nans = 0;  // fp8 stores a NaN as what it is
+    const float absmax = largest_magnitude(x + i, kRow.run, &nans);
+    const Vf scale = splat(store_run_scale<F>(absmax, i / kRow.run, scales));
+    for (int j = i; j < i + kRow.run; j += kW) {
+      store_u8(row + j, encode_e4m3(div(load(x + j), scale)));
+    }
+  }
+  for (int j = 0; kRow.rope != 0 && j < kDsMlaRope; j += kW) {
+    store_codes<Format::kBf16>(row + kRow.rope + 2 * j, load(x + kRow.codes + j));
+  }
+  if constexpr (F == Format::kDsMlaV4)
+    scales[kRow.codes / kRow.run] = 0;  // the scale row's last byte
+}
+
 template <Format F>
 inline void store_plain_row(const float* x, int n, uint8_t* row) {
   constexpr int kBytes = element_bytes(F);
@@ -110,7 +146,12 @@ inline uint64_t store_row(Dtype dtype, const uint8_t* from, int n, float scale,
     for (int i = 0; i < end; i += kW) store(line.x + i, div(load(line.x + i), splat(scale)));
     for (int i = n; i < end; ++i) line.x[i] = 0.0F;  // 0 / 0 would count as a lost NaN
   }
-  if constexpr (has_block_scales(F)) {
+  if constexpr (is_ds_mla(F)) {
+    store_ds_mla_row<F>(line.x, row,
+                        side.scales + block * side.scale_block_stride +
+                            slot * side.scale_token_stride + head * side.scale_head_stride);
+    return 0;
+  } else if constexpr (has_block_scales(F)) {
     uint8_t* page = side.scales + block * side.scale_block_stride + head * side.scale_head_stride;
     return store_nvfp4_row(line.x, n, row, page, side.scale_token_stride, static_cast<int>(slot),
                            F == Format::kNvfp4Swizzled && is_v);

@@ -18,7 +18,7 @@ struct Buffers {
   float* line;  // one row in order
   RowState state;
   uint64_t* unseen;  // by row, see softmax.hpp
-  uint16_t* staged;  // K's rows of a tile, then V's
+  uint8_t* staged;   // K's rows of a tile, then V's
   int64_t q_stride;
   int64_t out_stride;
 };
@@ -46,7 +46,7 @@ inline int64_t cut(const LayerParams& layer, float* base, Buffers& b) {
   b.state = {take(kMaxRows), take(kMaxRows), take(kMaxRows)};
   b.unseen = reinterpret_cast<uint64_t*>(take(2 * kMaxRows));
   const int64_t staged = is_staged(layer.format) ? kTile * (b.q_stride + b.out_stride) : 0;
-  b.staged = reinterpret_cast<uint16_t*>(take(staged / 2));
+  b.staged = reinterpret_cast<uint8_t*>(take(staged));
   return used;
 }
 
@@ -234,10 +234,11 @@ inline Ahead make_ahead(const AttendParams& p, const QueryRows& q, const KeyRows
 // The staged rows of a head.
 template <Format F>
 inline HeadTile stage_tile(const HeadTile& t, StagedTile& rows, const Buffers& b) {
+  constexpr int kBytes = element_bytes(computed_as(F));
   rows.k = b.staged;
-  rows.v = b.staged + kTile * b.q_stride;
-  rows.k_stride = b.q_stride;
-  rows.v_stride = b.out_stride;
+  rows.k_stride = kBytes * b.q_stride;
+  rows.v = t.p.layer.latent != 0 ? rows.k : rows.k + kTile * rows.k_stride;
+  rows.v_stride = t.p.layer.latent != 0 ? rows.k_stride : kBytes * b.out_stride;
   stage_head<F>(t.p, t.q.sequence, t.q.kv_head + t.head, t.begin, t.k, t.v, rows);
   list_staged(t.k.n, rows);
   return {
@@ -277,7 +278,8 @@ inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin
     for (int h = 0; h < q.kv_heads; ++h) {
       const HeadTile tile = stage_tile<F>(tile_of(h), staged, b);
       score_tile<computed_as(F)>(tile, &ahead.v, b);
-      add_tile<computed_as(F)>(tile, weigh<false>(tile, scales, 1.0F, b), &ahead.next_k, b);
+      add_tile<computed_as(F)>(tile, weigh<false>(tile, scales, staged_factor(F), b), &ahead.next_k,
+                               b);
     }
     return;
   }

@@ -8,7 +8,7 @@ namespace {
 
 // Formats whose values are exact as bf16.
 constexpr bool exact_as_bf16(Format f) {
-  return f != Format::kF32 && f != Format::kF16;
+  return computed_as(f) != Format::kF32 && f != Format::kF16;
 }
 
 template <Format F>
@@ -43,7 +43,7 @@ inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const 
     } else {
       multiply_queries<F>(t, s, m.q + h * s.q_words(), &ahead.v, &ahead.next_k, m, b);
     }
-    weigh<kRowScales>(t, scales, 1.0F, b);
+    weigh<kRowScales>(t, scales, staged_factor(F), b);
     rescale_sums(s, b.state.alpha + t.first, out);
     pack_weights(t, s, b, m.weights);
     add_products(s, t.v.n, m, out);

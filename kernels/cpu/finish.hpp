@@ -20,11 +20,12 @@ inline void write_row(const AttendParams& p, const RowPlace& place, int32_t kv_h
     m = top;
   }
   // l is 0 where nothing was visible; a NaN is passed on.
-  const float factor = l == 0.0F ? 0.0F : kept * scale_of(p.v_scale, kv_head) / l;
+  const float factor =
+      l == 0.0F ? 0.0F : kept * scale_of(p.v_scale, kv_head) * staged_factor(F) / l;
   if (uses_matrix<F>(p)) {
     scale_row(sums, p.layer.dim_v, factor, line);
   } else {
-    restore_row<F>(sums, p.layer.dim_v, factor * value_factor(F), line);
+    restore_row<computed_as(F)>(sums, p.layer.dim_v, factor * value_factor(computed_as(F)), line);
   }
   if (l == 0.0F) memset(line, 0, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
   narrow_row(p.out.dtype, line, p.layer.dim_v,
@@ -72,8 +73,8 @@ inline void attend_item(const AttendParams& p, const WorkItem& item, MatrixBuffe
   if (item.unit >= 0) return write_partial(p, item, rows, b);
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, item.rows, r);
-    write_row<computed_as(F)>(p, place, kv_head_of(p, place), b.state.m[r], b.state.l[r],
-                              b.out + r * b.out_stride, b.line);
+    write_row<F>(p, place, kv_head_of(p, place), b.state.m[r], b.state.l[r],
+                 b.out + r * b.out_stride, b.line);
   }
 }
 

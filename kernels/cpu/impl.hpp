@@ -47,6 +47,12 @@ ATTNRT_INLINE auto with_format(Format format, Body body) {
       return body.template operator()<Format::kNvfp4>();
     case Format::kNvfp4Swizzled:
       return body.template operator()<Format::kNvfp4Swizzled>();
+    case Format::kDsMlaV32:
+      return body.template operator()<Format::kDsMlaV32>();
+    case Format::kDsMlaV4:
+      return body.template operator()<Format::kDsMlaV4>();
+    case Format::kDsMlaV41:
+      return body.template operator()<Format::kDsMlaV41>();
     default:
       return body.template operator()<Format::kF32>();
   }
@@ -68,7 +74,7 @@ void table_attend(const AttendParams& p, const WorkItem& item, float* scratch) {
 void table_finish(const AttendParams& p, const SplitUnit& unit, float* scratch) {
   Buffers b;
   cut(p.layer, scratch, b);
-  with_format(p.layer.format, [&]<Format F>() { finish_unit<computed_as(F)>(p, unit, b); });
+  with_format(p.layer.format, [&]<Format F>() { finish_unit<F>(p, unit, b); });
 }
 
 uint64_t table_append(const AppendParams& p, int64_t begin, int64_t end) {

@@ -33,6 +33,12 @@ ATTNRT_INLINE Vf widen_i8(const uint8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x));
 }
 
+// kW values of e4m3 in order, times 2^-8.
+ATTNRT_INLINE Vf load_e4m3(const uint8_t* p) {
+  const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtph_ps(e4m3_to_f16(_mm_slli_epi16(_mm_cvtepu8_epi16(codes), 8)));
+}
+
 // kW values of e2m1, two a byte, the low nibble first.
 ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
   int32_t four;

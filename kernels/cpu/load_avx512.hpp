@@ -53,6 +53,12 @@ ATTNRT_INLINE Vf widen_i8(__m128i x) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x));
 }
 
+// kW values of e4m3 in order, times 2^-8.
+ATTNRT_INLINE Vf load_e4m3(const uint8_t* p) {
+  const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_cvtph_ps(e4m3_to_f16(_mm256_slli_epi16(_mm256_cvtepu8_epi16(codes), 8)));
+}
+
 // kW values of e2m1, two a byte, the low nibble first.
 ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
   const __m512i pairs = _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));

@@ -57,6 +57,11 @@ ATTNRT_INLINE Vf load_one(const uint8_t* p) {
   }
 }
 
+// kW values of e4m3 in order, times 2^-8.
+ATTNRT_INLINE Vf load_e4m3(const uint8_t* p) {
+  return load_one<Format::kE4m3>(p);
+}
+
 template <Format F>
 ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
   constexpr int kBytes = F == Format::kF32 ? 4 : F == Format::kF16 || F == Format::kBf16 ? 2 : 1;

@@ -19,12 +19,15 @@ enum class Format : int32_t {
   kInt8,
   kFp8Row,
   kNvfp4,
-  kNvfp4Swizzled
+  kNvfp4Swizzled,
+  kDsMlaV32,
+  kDsMlaV4,
+  kDsMlaV41
 };
-inline constexpr int32_t kFormats = 10;
+inline constexpr int32_t kFormats = 13;
 
 // Formats whose rows have a scale of their own: int8_per_token_head, fp8_per_token_head.
-constexpr bool has_row_scales(Format f) {
+static constexpr bool has_row_scales(Format f) {
   return f == Format::kInt8 || f == Format::kFp8Row;
 }
 
@@ -40,15 +43,27 @@ inline constexpr int32_t kMaxRows = 128;
 inline constexpr int32_t kRowPad = 32;
 
 // Formats with an e4m3 scale for each 16 values.
-constexpr bool has_block_scales(Format f) {
+static constexpr bool has_block_scales(Format f) {
   return f == Format::kNvfp4 || f == Format::kNvfp4Swizzled;
 }
 
-// Formats that become another's rows, exactly, before anything is computed (stage.hpp).
-constexpr bool is_staged(Format f) {
-  return has_block_scales(f);
+// DeepSeek's latent rows: e4m3 codes with a scale for each run of them, and RoPE values.
+static constexpr bool is_ds_mla(Format f) {
+  return f == Format::kDsMlaV32 || f == Format::kDsMlaV4 || f == Format::kDsMlaV41;
 }
-constexpr Format computed_as(Format f) {
+
+// Formats whose scales stand apart in the cache view: for each row, or each run of a row.
+static constexpr bool has_scales(Format f) {
+  return has_row_scales(f) || has_block_scales(f) || is_ds_mla(f);
+}
+
+// Formats that become another's rows, exactly, before anything is computed (stage.hpp). The f32
+// scales of fp8_ds_mla_v32 leave no room in a bf16.
+static constexpr bool is_staged(Format f) {
+  return has_block_scales(f) || is_ds_mla(f);
+}
+static constexpr Format computed_as(Format f) {
+  if (f == Format::kDsMlaV32) return Format::kF32;
   return is_staged(f) ? Format::kBf16 : f;
 }
 
@@ -65,7 +80,7 @@ struct SideView {
   int64_t block_stride;
   int64_t token_stride;
   int64_t head_stride;
-  uint8_t* scales;  // where has_row_scales or has_block_scales
+  uint8_t* scales;  // where has_scales
   int64_t scale_block_stride;
   int64_t scale_token_stride;
   int64_t scale_head_stride;

@@ -16,6 +16,8 @@ constexpr int element_bytes(Format f) {
 }
 // Bytes that n elements of a row take, scales apart.
 constexpr int row_bytes(Format f, int n) {
+  if (f == Format::kDsMlaV32) return 656;
+  if (f == Format::kDsMlaV4) return 576;
   return has_block_scales(f) ? n / 2 : n * element_bytes(f);
 }
 constexpr int element_bytes(Dtype d) {
@@ -26,6 +28,11 @@ constexpr int element_bytes(Dtype d) {
 constexpr float value_factor(Format f) {
   if (f == Format::kE4m3 || f == Format::kFp8Row) return 256.0F;
   return f == Format::kE4m3Fnuz ? 128.0F : 1.0F;
+}
+
+// Staged values are divided by this: DeepSeek's scales reach past f32's largest number.
+constexpr float staged_factor(Format f) {
+  return is_ds_mla(f) ? 256.0F : 1.0F;
 }
 
 ATTNRT_INLINE int padded(int n) {

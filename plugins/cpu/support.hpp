@@ -59,7 +59,12 @@ inline constexpr std::array kFormatTable = {
 inline constexpr std::array kNvfp4Table = {NamedFormat{"nvfp4_linear", Format::kNvfp4}};
 inline constexpr std::array kSwizzledTable = {
     NamedFormat{"nvfp4_swizzled", Format::kNvfp4Swizzled}};
-static_assert(kFormatTable.size() + kNvfp4Table.size() + kSwizzledTable.size() == kFormats);
+inline constexpr std::array kDsMlaTable = {NamedFormat{"fp8_ds_mla_v32", Format::kDsMlaV32}};
+inline constexpr std::array kDsMlaV4Table = {NamedFormat{"fp8_ds_mla_v4", Format::kDsMlaV4},
+                                             NamedFormat{"fp8_ds_mla_v41", Format::kDsMlaV41}};
+static_assert(kFormatTable.size() + kNvfp4Table.size() + kSwizzledTable.size() +
+                  kDsMlaTable.size() + kDsMlaV4Table.size() ==
+              kFormats);
 inline constexpr size_t kPlainFormats = 6;  // latent rows have no scales of their own for V
 static_assert(!has_row_scales(kFormatTable[kPlainFormats - 1].format) &&
               has_row_scales(kFormatTable[kPlainFormats].format));
@@ -74,6 +79,8 @@ inline constexpr std::array kNvfp4Dims = {HeadDims{32, 256, 16}, HeadDims{512, 5
 inline constexpr std::array kSwizzledDims = {HeadDims{64, 256, 64}, HeadDims{512, 512, 64},
                                              HeadDims{192, 128, 0}};
 inline constexpr std::array kLatentDims = {HeadDims{576, 512, 0}};
+
+inline constexpr std::array kDsMlaV4Dims = {HeadDims{512, 512, 512}};
 
 inline constexpr uint32_t kAttendOps = 1U << ATTNRT_OP_APPEND | 1U << ATTNRT_OP_PREFILL |
                                        1U << ATTNRT_OP_DECODE | 1U << ATTNRT_OP_MIXED;
@@ -95,6 +102,10 @@ inline constexpr std::array kKernels = {
     KernelSupport{"attend_latent", kAttendOps, kDtypes, kDtypes,
                   std::span(kFormatTable).first(kPlainFormats), ATTNRT_CACHE_LATENT, kLatentDims, 1,
                   256, 128, kAttendFeatures},
+    KernelSupport{"attend_ds_mla", kAttendOps, kDtypes, kDtypes, kDsMlaTable, ATTNRT_CACHE_LATENT,
+                  kLatentDims, 1, 256, 128, kAttendFeatures},
+    KernelSupport{"attend_ds_mla_v4", kAttendOps, kDtypes, kDtypes, kDsMlaV4Table,
+                  ATTNRT_CACHE_LATENT, kDsMlaV4Dims, 1, 256, 128, kAttendFeatures},
     KernelSupport{"merge",
                   1U << ATTNRT_OP_MERGE,
                   std::span(kDtypes).first(1),

@@ -46,8 +46,9 @@ inline void check_cache(const attnrt_cache_view& view, const LayerParams& p) {
   require(view.blocks == 0 || (p.latent != 0) == (view.v.data == nullptr), "cache.v.data is ",
           view.v.data == nullptr ? "null" : "given", p.latent != 0 ? " with" : " without",
           " a latent cache");
-  const bool scaled = has_row_scales(p.format) || has_block_scales(p.format);
-  require(!scaled || view.blocks == 0 || (view.k.scales != nullptr && view.v.scales != nullptr),
+  const bool scaled = has_scales(p.format);
+  require(!scaled || view.blocks == 0 ||
+              (view.k.scales != nullptr && (p.latent != 0 || view.v.scales != nullptr)),
           "cache.k.scales or cache.v.scales is null, the format has scales of its own");
   plugin::check_scale(view.k_scale, "cache.k_scale", view.heads);
   plugin::check_scale(view.v_scale, "cache.v_scale", view.heads);

@@ -46,8 +46,8 @@ inline double gamma_f32(double n) {
 // the format is exact in bf16.
 inline double weight_rounding(std::string_view format, int32_t q_dtype) {
   const bool exact = format == "bf16" || format.starts_with("fp8_e") ||
-                     format.starts_with("nvfp4_") || format == "int8_per_token_head" ||
-                     format == "fp8_per_token_head";
+                     format.starts_with("nvfp4_") || format.starts_with("fp8_ds_mla_v4") ||
+                     format == "int8_per_token_head" || format == "fp8_per_token_head";
   return exact && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
 }
 

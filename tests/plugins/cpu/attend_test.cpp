@@ -67,6 +67,25 @@ TEST(Attend, LatentRows) {
   }
 }
 
+TEST(Attend, DeepSeeksLatentRows) {
+  for (const char* format : {"fp8_ds_mla_v32", "fp8_ds_mla_v4", "fp8_ds_mla_v41"}) {
+    for (const int32_t q : {ATTNRT_DTYPE_F32, ATTNRT_DTYPE_BF16}) {
+      for (const int32_t q_heads : {3, 128}) {
+        CpuCase c;
+        c.format = format;
+        c.q_dtype = q;
+        c.latent = true;
+        c.q_heads = q_heads;
+        c.kv_heads = 1;
+        c.qk = c.format == "fp8_ds_mla_v32" ? 576 : 512;
+        c.v = 512;
+        c.lengths = {{1, 67}, {5, 40}, {1, 700}};
+        expect_all_close(c);
+      }
+    }
+  }
+}
+
 TEST(Attend, GroupsFrom1To128) {
   for (const int32_t group : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 64, 127, 128}) {
     CpuCase c;

@@ -157,11 +157,15 @@ void append(PluginDriver& driver, const std::string& kernel, const CpuCase& c, D
 }
 
 std::string oracle_kernel(const CpuCase& c) {
+  if (c.format == "fp8_ds_mla_v32") return "ds_mla";
+  if (c.format.starts_with("fp8_ds_mla_v4")) return "ds_mla_v4";
   if (c.format == "nvfp4_linear") return "nvfp4";
   if (c.format == "nvfp4_swizzled") return "nvfp4_swizzled";
   return c.latent ? "plain_latent" : "plain";
 }
 std::string cpu_kernel(const CpuCase& c) {
+  if (c.format == "fp8_ds_mla_v32") return "attend_ds_mla";
+  if (c.format.starts_with("fp8_ds_mla_v4")) return "attend_ds_mla_v4";
   if (c.format == "nvfp4_linear") return "attend_nvfp4";
   if (c.format == "nvfp4_swizzled") return "attend_nvfp4_swizzled";
   return c.latent ? "attend_latent" : "attend";
