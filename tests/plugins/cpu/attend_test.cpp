@@ -30,6 +30,19 @@ TEST(Attend, EveryFormatAndQueryType) {
   }
 }
 
+TEST(Attend, FewRowsKeepSixteenBitsOfEachWeight) {
+  for (const char* format : {"bf16", "fp8_e4m3", "int8_per_token_head", "nvfp4_linear"}) {
+    for (const int32_t rows : {1, 3, 4, 7, 8}) {
+      CpuCase c;
+      c.format = format;
+      c.q_heads = 2 * rows;
+      c.lengths = {{1, 70}, {1, 1000}};
+      c.weights_of_16_bits = true;
+      expect_all_close(c);
+    }
+  }
+}
+
 TEST(Attend, HeadSizesWithAndWithoutTails) {
   for (const char* format : kFormats) {
     for (const int32_t dim : {32, 40, 56, 72, 80, 96, 120, 136, 200, 248, 256, 512}) {
