@@ -1,6 +1,7 @@
 // The roofline as SVG and as pixels.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -90,7 +91,8 @@ TEST(Font, EveryPrintableLetterButTheBlankHasDots) {
 }
 
 TEST(Png, IsWrittenOrRefusedWithAWay) {
-  const auto file = std::filesystem::temp_directory_path() / "attnrt_roofline_test.png";
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("attnrt_roofline_test_" + std::to_string(getpid()) + ".png");
   const Status written = write_png(roofline_plot(result(), result().limits[0]), file.string());
   if (!written.ok()) {
     EXPECT_THAT(to_string(written.error()), HasSubstr("libpng"));

@@ -200,7 +200,8 @@ TEST(RefusedConfigFile, MissingFileSaysSo) {
 }
 
 TEST(RefusedConfigFile, LargerThanAMebibyteIsNotRead) {
-  const std::string path = testing::TempDir() + "attnrt_large.yaml";
+  const std::string path =
+      testing::TempDir() + "attnrt_large_" + std::to_string(getpid()) + ".yaml";
   std::ofstream(path) << "device: cpu # " << std::string(1 << 20, 'x');
   const Result<RunFile> file = load_config(path, test::bare_context());
   std::remove(path.c_str());

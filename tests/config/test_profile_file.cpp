@@ -1,6 +1,7 @@
 // Measured profiles as files: written, read back, and refused with a place.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -124,7 +125,9 @@ TEST(ProfileFile, AClassStandsOnce) {
 class ProfileOfARun : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / "attnrt_profile_of_a_run";
+    // CTest runs each test as a process of its own, several at once.
+    folder_ = std::filesystem::temp_directory_path() /
+              ("attnrt_profile_of_a_run_" + std::to_string(getpid()));
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
