@@ -296,9 +296,23 @@ void CpuFixture::expect_same_append(const std::string& isa) const {
   EXPECT_EQ(own.bytes(), data_->cache.bytes()) << isa;
 }
 
+namespace {
+
+// Threads meet in the same places whatever the instructions: under tsan the best set speaks for
+// all.
+std::vector<std::string> isas_to_run() {
+  std::vector<std::string> isas = cpu::available_isas();
+#if defined(__SANITIZE_THREAD__)
+  isas.resize(1);
+#endif
+  return isas;
+}
+
+}  // namespace
+
 void expect_all_close(const CpuCase& c) {
   const CpuFixture fixture(c);
-  for (const std::string& isa : cpu::available_isas()) {
+  for (const std::string& isa : isas_to_run()) {
     SCOPED_TRACE(isa + ", " + c.format);
     fixture.expect_close(fixture.run(isa));
     fixture.expect_same_append(isa);
