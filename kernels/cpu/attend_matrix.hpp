@@ -95,12 +95,15 @@ inline bool attend_exact_on_matrix(const AttendParams& p, const WorkItem& item, 
   return hand_over_sums<computed_as(F)>(q.kv_heads, s, m, b);
 }
 
-// Everything of an item up to its sums and row states. Returns false where a sum is not finite: a
-// key or value is NaN or infinite, and a weight of 0 does not make it 0. Then nothing is done.
+// Everything of an item up to its sums and row states. Returns false, with nothing done, where the
+// products of stream.hpp are wanted: for up to four rows a head they are faster, the unit would
+// idle; and where a sum is not finite, since a weight of 0 does not make a NaN or an infinity 0.
 template <Format F>
 inline bool attend_on_matrix(const AttendParams& p, const WorkItem& item, MatrixBuffers& m,
                              Buffers& b) {
-  if constexpr (exact_as_bf16(F)) return attend_exact_on_matrix<F>(p, item, m, b);
+  if constexpr (exact_as_bf16(F)) {
+    return item.rows.q_count * p.layer.group > kFewRows && attend_exact_on_matrix<F>(p, item, m, b);
+  }
   return false;
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int32_t kDim = 64;
 constexpr int32_t kKeys = 256 / kDim;
+constexpr int32_t kQueryHeads = 8;  // enough for the matrix unit to be worth it
 
 // K of zeros, V of all codes in order, a sequence a key.
 DenseTensor all_codes(const std::string& isa, Format format, float (*decode)(uint8_t)) {
@@ -30,8 +31,8 @@ DenseTensor all_codes(const std::string& isa, Format format, float (*decode)(uin
   const TensorShape shape{kKeys, 1, kDim};
   DenseTensor k(ATTNRT_DTYPE_BF16, shape);
   DenseTensor v(ATTNRT_DTYPE_BF16, shape);
-  DenseTensor q(ATTNRT_DTYPE_BF16, shape);
-  DenseTensor out(ATTNRT_DTYPE_F32, shape);
+  DenseTensor q(ATTNRT_DTYPE_BF16, {kKeys, kQueryHeads, kDim});
+  DenseTensor out(ATTNRT_DTYPE_F32, {kKeys, kQueryHeads, kDim});
   for (int32_t code = 0; code < 256; ++code) {
     const float value = decode(static_cast<uint8_t>(code));
     v.set(code / kDim, 0, code % kDim, std::isfinite(value) ? double{value} : std::nan(""));
@@ -41,7 +42,7 @@ DenseTensor all_codes(const std::string& isa, Format format, float (*decode)(uin
   PluginDriver driver(ATTNRT_BINARY_DIR "/plugins/cpu.so", options);
   const std::string format_name(name(format));  // the layer class points at it
   attnrt_layer_class layer =
-      make_layer_class(ATTNRT_OP_APPEND, format_name.c_str(), 1, 1, kDim, kDim);
+      make_layer_class(ATTNRT_OP_APPEND, format_name.c_str(), kQueryHeads, 1, kDim, kDim);
   layer.q_dtype = ATTNRT_DTYPE_BF16;
   layer.out_dtype = ATTNRT_DTYPE_F32;
   const OpHandle append = driver.prepare("attend", layer);
