@@ -130,6 +130,21 @@ struct HeadTile {
   HeadKeys v;
 };
 
+// Head h of an item.
+ATTNRT_INLINE HeadTile head_tile(const AttendParams& p, const QueryRows& q, int32_t begin, int h,
+                                 const KeyRows& keys) {
+  const int rows = q.q_count * p.layer.group;
+  const int64_t v_stride = p.layer.latent != 0 ? p.k.head_stride : p.v.head_stride;
+  return {p,
+          q,
+          begin,
+          h,
+          h * rows,
+          rows,
+          {keys.k, h * p.k.head_stride, keys.n},
+          {keys.v, h * v_stride, keys.n}};
+}
+
 // Scores to weights for all rows. Returns whether a row gives a key no weight at all.
 template <bool kRowScales>
 inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale, Buffers& b) {
@@ -140,26 +155,22 @@ inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale,
   const int32_t q_len = p.batch.q_start[t.q.sequence + 1] - p.batch.q_start[t.q.sequence];
   const int32_t first_position = p.batch.kv_len[t.q.sequence] - q_len;
   const int n = t.k.n;
+  const int first_head = (t.q.kv_head + t.head) * p.layer.group;
   bool hidden = false;
-  RowMask mask{};
-  int32_t masked_query = -1;
-  for (int r = t.first; r < t.first + t.rows; ++r) {
-    const RowPlace place = place_of(p, t.q, r);
-    float* s = b.scores + r * kTile;
-    const float slope = rule.alibi == nullptr ? 0.0F : rule.alibi[place.head];
-    bool unseen = finish_scores<kRowScales>(rule, slope, t.begin - (first_position + place.query),
-                                            n, scales.k, s);
-    if (place.query != masked_query) {
-      mask = row_mask(p, t.q.sequence, place.query);
-      masked_query = place.query;
+  int r = t.first;
+  for (int32_t query = t.q.q_begin; query < t.q.q_begin + t.q.q_count; ++query) {
+    const RowMask mask = row_mask(p, t.q.sequence, query);
+    const bool masked = !all_visible(mask, t.begin, t.begin + n);
+    const int32_t key_minus_query = t.begin - (first_position + query);
+    for (int g = 0; g < p.layer.group; ++g, ++r) {
+      float* s = b.scores + r * kTile;
+      const float slope = rule.alibi == nullptr ? 0.0F : rule.alibi[first_head + g];
+      const bool lost = finish_scores<kRowScales>(rule, slope, key_minus_query, n, scales.k, s);
+      if (masked) hide_masked(mask, t.begin, n, s);
+      b.unseen[r] = lost || masked ? unseen_keys(n, s) : 0;
+      hidden |= lost || masked;
+      weigh_row<kRowScales>(n, scales.v, s, b.state, r);
     }
-    if (!all_visible(mask, t.begin, t.begin + n)) {
-      hide_masked(mask, t.begin, n, s);
-      unseen = true;
-    }
-    b.unseen[r] = unseen ? unseen_keys(n, s) : 0;
-    hidden |= unseen;
-    weigh_row<kRowScales>(n, scales.v, s, b.state, r);
   }
   return hidden;
 }
@@ -259,19 +270,8 @@ template <Format F>
 inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin,
                         const KeyRows& keys, const KeyRows* next, Buffers& b) {
   constexpr bool kRowScales = has_row_scales(F);
-  const int64_t v_stride = p.layer.latent != 0 ? p.k.head_stride : p.v.head_stride;
   Ahead ahead = make_ahead<F>(p, q, keys, next);
-  const int rows = q.q_count * p.layer.group;
-  const auto tile_of = [&](int h) {
-    return HeadTile{p,
-                    q,
-                    begin,
-                    h,
-                    h * rows,
-                    rows,
-                    {keys.k, h * p.k.head_stride, keys.n},
-                    {keys.v, h * v_stride, keys.n}};
-  };
+  const auto tile_of = [&](int h) { return head_tile(p, q, begin, h, keys); };
   RowScales scales;
   if constexpr (is_staged(F)) {
     StagedTile staged;

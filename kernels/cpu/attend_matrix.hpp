@@ -6,11 +6,6 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
 
-// Formats whose values are exact as bf16.
-constexpr bool exact_as_bf16(Format f) {
-  return computed_as(f) != Format::kF32 && f != Format::kF16;
-}
-
 template <Format F>
 inline bool uses_matrix(const AttendParams& p) {
   return exact_as_bf16(F) && p.q.dtype == Dtype::kBf16;
@@ -21,19 +16,11 @@ inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const 
                                int32_t begin, const KeyRows& keys, const KeyRows* next,
                                MatrixBuffers& m, Buffers& b) {
   constexpr bool kRowScales = has_row_scales(F);
-  const int64_t v_stride = p.layer.latent != 0 ? p.k.head_stride : p.v.head_stride;
   Ahead ahead = make_ahead<F>(p, q, keys, next);
   RowScales scales;
   StagedTile staged;
   for (int h = 0; h < q.kv_heads; ++h) {
-    const HeadTile t{p,
-                     q,
-                     begin,
-                     h,
-                     h * s.rows,
-                     s.rows,
-                     {keys.k, h * p.k.head_stride, keys.n},
-                     {keys.v, h * v_stride, keys.n}};
+    const HeadTile t = head_tile(p, q, begin, h, keys);
     float* out = m.out + h * s.out_floats();
     if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
     if constexpr (is_staged(F)) {
@@ -50,8 +37,8 @@ inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const 
   }
 }
 
-// Sums as finish.hpp takes them: rows in order, both parts of their weights together. Four columns
-// of a panel are neighbours in the head, too. Returns whether all are finite.
+// Sums as finish.hpp takes them: rows in order, both parts of their weights together. Returns
+// whether all are finite.
 template <Format F>
 inline bool hand_over_sums(int heads, const MatrixShape& s, const MatrixBuffers& m, Buffers& b) {
   const int64_t width = int64_t{s.panels} * kTileRows;
@@ -64,14 +51,7 @@ inline bool hand_over_sums(int heads, const MatrixShape& s, const MatrixBuffers&
       Vf x = load(from + n * kTileRows);
       if (s.split) x = add(x, load(rest + n * kTileRows));
       all = fma(x, zero(), all);
-      const auto put = [&](int column, __m128 four) {
-        const int place = value_place<F>(n, column);
-        if (place < b.out_stride) _mm_storeu_ps(to + place, four);
-      };
-      put(0, _mm512_castps512_ps128(x));
-      put(4, _mm512_extractf32x4_ps(x, 1));
-      put(8, _mm512_extractf32x4_ps(x, 2));
-      put(12, _mm512_extractf32x4_ps(x, 3));
+      store_columns<F>(n, x, b.out_stride, to);
     }
   }
   return count(unordered(all)) == 0;

@@ -43,15 +43,15 @@ std::vector<Isa> find_instruction_sets() {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512dq");
-  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
-  const bool amx =
-      bf16 && __builtin_cpu_supports("avx512vbmi") && has_amx_bf16() && may_use_tiles();
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") &&
+                    __builtin_cpu_supports("avx512vbmi");
+  const bool amx = bf16 && has_amx_bf16() && may_use_tiles();
   sets.push_back({"avx512_amx", avx512_amx_table,
                   "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512vbmi avx512bf16 amx_tile "
                   "amx_bf16",
                   amx});
   sets.push_back({"avx512_bf16", avx512_bf16_table,
-                  "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512bf16", bf16});
+                  "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512vbmi avx512bf16", bf16});
   sets.push_back(
       {"avx512", avx512_table, "avx2 fma f16c avx512f avx512bw avx512vl avx512dq", avx512});
   sets.push_back({"avx2", avx2_table, "avx2 fma f16c", avx2});

@@ -1,6 +1,6 @@
-// Kernels for AVX-512 F, BW, VL and DQ with AVX512-BF16.
+// Kernels for AVX-512 F, BW, VL and DQ with VBMI and AVX512-BF16.
 #define ATTNRT_CPU_ISA isa_avx512_bf16
-#define ATTNRT_CPU_MATRIX "kernels/cpu/no_matrix.hpp"
+#define ATTNRT_CPU_MATRIX "kernels/cpu/attend_dots.hpp"
 #include "kernels/cpu/dot_avx512bf16.hpp"
 #include "kernels/cpu/load_avx512.hpp"
 // Needs the above.

@@ -67,6 +67,11 @@ static constexpr Format computed_as(Format f) {
   return is_staged(f) ? Format::kBf16 : f;
 }
 
+// Formats whose values, before row scales, are exact as bf16.
+static constexpr bool exact_as_bf16(Format f) {
+  return computed_as(f) != Format::kF32 && f != Format::kF16;
+}
+
 // A dense tensor [tokens, heads, width] with a contiguous last axis.
 struct DenseView {
   uint8_t* data;

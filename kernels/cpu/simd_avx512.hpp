@@ -149,11 +149,9 @@ ATTNRT_INLINE void store_sums4(float* to, Vf a, Vf b, Vf c, Vf d) {
   _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 }
 
-// to[j * to_stride + i] = from[i * from_stride + j] for i, j < 16.
-ATTNRT_INLINE void transpose(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
-  __m512 r[16];
+// r[j][i] = r[i][j].
+ATTNRT_INLINE void transpose16(__m512 (&r)[16]) {
   __m512 t[16];
-  for (int i = 0; i < 16; ++i) r[i] = load(from + i * from_stride);
   for (int i = 0; i < 8; ++i) {
     t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
     t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
@@ -170,11 +168,19 @@ ATTNRT_INLINE void transpose(const float* from, int64_t from_stride, float* to, 
     const __m512 low13 = _mm512_shuffle_f32x4(r[c], r[4 + c], 0xDD);
     const __m512 high02 = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0x88);
     const __m512 high13 = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0xDD);
-    store(to + c * to_stride, _mm512_shuffle_f32x4(low02, high02, 0x88));
-    store(to + (c + 8) * to_stride, _mm512_shuffle_f32x4(low02, high02, 0xDD));
-    store(to + (c + 4) * to_stride, _mm512_shuffle_f32x4(low13, high13, 0x88));
-    store(to + (c + 12) * to_stride, _mm512_shuffle_f32x4(low13, high13, 0xDD));
+    r[c] = _mm512_shuffle_f32x4(low02, high02, 0x88);
+    r[c + 8] = _mm512_shuffle_f32x4(low02, high02, 0xDD);
+    r[c + 4] = _mm512_shuffle_f32x4(low13, high13, 0x88);
+    r[c + 12] = _mm512_shuffle_f32x4(low13, high13, 0xDD);
   }
+}
+
+// to[j * to_stride + i] = from[i * from_stride + j] for i, j < 16.
+ATTNRT_INLINE void transpose(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  __m512 r[16];
+  for (int i = 0; i < 16; ++i) r[i] = load(from + i * from_stride);
+  transpose16(r);
+  for (int i = 0; i < 16; ++i) store(to + i * to_stride, r[i]);
 }
 
 // x * 2^n for whole n in [-126, 128].

@@ -47,9 +47,21 @@ inline bool finish_scores(const ScoreRule& rule, float slope, int32_t key_minus_
   return count(less(low, splat(-FLT_MAX))) != 0;
 }
 
+// Without bits a row sees one range of keys.
 inline void hide_masked(const RowMask& mask, int32_t begin, int n, float* s) {
-  for (int t = 0; t < n; ++t) {
-    if (!visible(mask, begin + t)) s[t] = kMinusInfinity;
+  if (mask.bits != nullptr) {
+    for (int t = 0; t < n; ++t) {
+      if (!visible(mask, begin + t)) s[t] = kMinusInfinity;
+    }
+    return;
+  }
+  const Vi low = splat_i(mask.low);
+  const Vi last = splat_i((mask.high > mask.prefix ? mask.high : mask.prefix) - 1);
+  const Vf hidden = splat(kMinusInfinity);
+  for (int t = 0; t < n; t += kW) {
+    const Vi key = add_i(iota(), splat_i(begin + t));
+    const Vf x = select(greater_i(low, key), hidden, load(s + t));
+    store(s + t, select(greater_i(key, last), hidden, x));
   }
 }
 
@@ -77,7 +89,7 @@ inline void weigh_row(int n, const float* value_scales, float* s, RowState state
   state.m[r] = now;
   Vf total = zero();
   for (int t = 0; t < n; t += kW) {
-    Vf p = exp(sub(load(s + t), splat(base)));
+    Vf p = exp_bounded(sub(load(s + t), splat(base)));
     total = add(total, p);
     if constexpr (kRowScales) p = mul(p, load(value_scales + t));
     store(s + t, p);

@@ -30,6 +30,19 @@ constexpr int value_place(int n, int c) {
          c % 4;
 }
 
+// Column c of panel n, to its place in a row of `width`: four columns are neighbours there, too.
+template <Format F>
+ATTNRT_INLINE void store_columns(int n, Vf x, int64_t width, float* row) {
+  const auto put = [&](int column, __m128 four) {
+    const int place = value_place<F>(n, column);
+    if (place < width) _mm_storeu_ps(row + place, four);
+  };
+  put(0, _mm512_castps512_ps128(x));
+  put(4, _mm512_extractf32x4_ps(x, 1));
+  put(8, _mm512_extractf32x4_ps(x, 2));
+  put(12, _mm512_extractf32x4_ps(x, 3));
+}
+
 // One chunk of a row: codes as they are stored. Values from `left` on become zeros, unread.
 template <Format F>
 ATTNRT_INLINE __m512i load_codes(const uint8_t* row, int left) {
