@@ -73,28 +73,38 @@ ATTNRT_INLINE int rows_of(const AttendParams& p, const QueryRows& q) {
   return q.kv_heads * q.q_count * p.layer.group;
 }
 
-// Whether scores are dot products of bf16 pairs; then rows of q stand as bf16, in order.
-template <Format F>
-ATTNRT_INLINE bool uses_dot(const AttendParams& p, const QueryRows& q) {
-  return Bf16Dot::kAvailable && F == Format::kBf16 && p.q.dtype == Dtype::kBf16 &&
-         q.q_count * p.layer.group <= kStreamLimit;
+// Formats whose K can be multiplied as bf16: stored so, or in 8 bits.
+constexpr bool has_dot(Format f) {
+  return Bf16Dot::kAvailable && exact_as_bf16(f) && !is_staged(f);
 }
 
-inline void load_queries_in_order(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
-  const auto bytes = static_cast<size_t>(2 * p.layer.dim_qk);
-  const auto row_bytes = static_cast<size_t>(b.q_stride) * sizeof(float);
+// Whether scores are dot products of bf16 pairs; then rows of q stand as Bf16Dot takes them.
+template <Format F>
+ATTNRT_INLINE bool uses_dot(const AttendParams& p, const QueryRows& q) {
+  return has_dot(F) && p.q.dtype == Dtype::kBf16 && q.q_count * p.layer.group <= kStreamLimit;
+}
+
+template <class Dot, Format F>
+inline void load_queries_for_dot(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
+  constexpr int kStep = Dot::template kStep<F>;
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, q, r);
-    float* to = b.q + r * b.q_stride;
-    memcpy(to, p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride, bytes);
-    memset(reinterpret_cast<uint8_t*>(to) + bytes, 0, row_bytes - bytes);
+    const uint8_t* from = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
+    auto* to = reinterpret_cast<uint8_t*>(b.q + r * b.q_stride);
+    for (int i = 0; i < p.layer.dim_qk; i += kStep) {
+      typename Dot::Vector x[kStep / 32];
+      Dot::template load_query<F>(from + 2 * i, p.layer.dim_qk - i, x);
+      memcpy(to + 2 * i, x, sizeof x);
+    }
   }
 }
 
 // Widened, permuted rows of q.
 template <Format F>
 inline void load_queries(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
-  if (uses_dot<F>(p, q)) return load_queries_in_order(p, q, rows, b);
+  if constexpr (has_dot(F)) {
+    if (uses_dot<F>(p, q)) return load_queries_for_dot<Bf16Dot, F>(p, q, rows, b);
+  }
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, q, r);
     const uint8_t* from = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
@@ -183,63 +193,100 @@ inline void add_values_separately(const HeadTile& t, Buffers& b) {
   }
 }
 
+// Raw scores of a head's rows against 4 of its keys.
 template <Format F>
-inline void score_tile(const HeadTile& t, Prefetcher* next, Buffers& b) {
+ATTNRT_INLINE void score_four_keys(const HeadTile& t, int key, Buffers& b) {
   const int dim = t.p.layer.dim_qk;
-  if (t.rows > kStreamLimit) {
-    pack_keys<F>(t.k, dim, b.keys);
-    multiply<false>(b.q, b.q_stride, b.keys, int64_t{padded(dim)} * kChunk, padded(dim),
-                    padded(t.k.n), static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha,
-                    b.scores, kTile);
-    return;
-  }
-  if constexpr (Bf16Dot::kAvailable && F == Format::kBf16) {
-    if (uses_dot<F>(t.p, t.q)) {
-      return by_row_blocks(t.rows, [&]<int R>(int r) {
+  by_row_blocks(
+      t.rows, [&]<int R>(int r) __attribute__((always_inline)) {
         const int row = t.first + r;
-        score_rows_dot<Bf16Dot, R>(reinterpret_cast<const uint8_t*>(b.q + row * b.q_stride),
-                                   b.q_stride * 4, t.k, dim, r == 0 ? next : nullptr,
-                                   b.scores + row * kTile);
+        const float* q = b.q + row * b.q_stride;
+        float* s = b.scores + row * kTile + key;
+        if constexpr (has_dot(F)) {
+          if (t.p.q.dtype == Dtype::kBf16) {
+            return score4_dot<Bf16Dot, F, R>(q, b.q_stride, t.k.rows + key, t.k.offset, dim, s);
+          }
+        }
+        score4<F, R>(q, b.q_stride, t.k.rows + key, t.k.offset, dim, s);
       });
+}
+
+// Raw scores of few rows: four keys at a time of all heads, so that memory is read in order.
+template <Format F, class Tiles>
+inline void score_few_rows(int heads, int n, Tiles tile_of, Prefetcher& ahead, Buffers& b) {
+  const int bytes = row_bytes(F, tile_of(0).p.layer.dim_qk);
+  for (int key = 0; key < n; key += 4) {
+    for (int h = 0; h < heads; ++h) {
+      ahead.use(4 * bytes);
+      score_four_keys<F>(tile_of(h), key, b);
     }
   }
-  by_row_blocks(t.rows, [&]<int R>(int r) {
-    const int row = t.first + r;
-    score_rows<F, R>(b.q + row * b.q_stride, b.q_stride, t.k, dim, r == 0 ? next : nullptr,
-                     b.scores + row * kTile);
-  });
 }
 
+// Raw scores of many rows.
 template <Format F>
-inline void add_values(const HeadTile& t, Prefetcher* next, Buffers& b) {
-  const int dim = t.p.layer.dim_v;
-  if (t.rows > kStreamLimit) {
-    pack_values<F>(t.v, dim, b.values);
-    multiply<true>(b.scores, kTile, b.values, int64_t{kTile} * kChunk, t.v.n, padded(dim),
-                   static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha, b.out,
-                   b.out_stride);
-    return;
+inline void score_many_rows(const HeadTile& t, Prefetcher& ahead, Buffers& b) {
+  const int dim = padded(t.p.layer.dim_qk);
+  ahead.use(t.k.n * row_bytes(F, t.p.layer.dim_qk));
+  pack_keys<F>(t.k, t.p.layer.dim_qk, b.keys);
+  multiply<false>(b.q, b.q_stride, b.keys, int64_t{dim} * kChunk, dim, padded(t.k.n),
+                  static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha, b.scores, kTile);
+}
+
+// Brings the sums of a head's rows to their new maxima.
+inline void rescale_rows(const HeadTile& t, Buffers& b) {
+  for (int r = t.first; r < t.first + t.rows; ++r) {
+    const float alpha = b.state.alpha[r];
+    if (alpha == 1.0F) continue;
+    float* out = b.out + r * b.out_stride;
+    for (int i = 0; i < b.out_stride; i += kW) store(out + i, mul(load(out + i), splat(alpha)));
   }
-  by_row_blocks(t.rows, [&]<int R>(int r) {
-    const int row = t.first + r;
-    accumulate_rows<F, R>(b.scores + row * kTile, t.v, dim, r == 0 ? next : nullptr,
-                          b.state.alpha + row, b.out + row * b.out_stride, b.out_stride);
-  });
 }
 
-// What to fetch ahead of a tile: its own V during the scores, the next one's K during the sums.
-struct Ahead {
-  Prefetcher v;
-  Prefetcher next_k;
-};
+// Keys of V that are added before the next head's turn: sums are loaded and stored as often.
+constexpr int kValueKeys = 8;
 
 template <Format F>
-inline Ahead make_ahead(const AttendParams& p, const QueryRows& q, const KeyRows& keys,
-                        const KeyRows* next) {
-  const bool latent = p.layer.latent != 0;  // then V has come with K
-  return {{keys.v, latent ? 0 : keys.n, q.kv_heads, p.v.head_stride, row_bytes(F, p.layer.dim_v)},
-          {next == nullptr ? keys.k : next->k, next == nullptr ? 0 : next->n, q.kv_heads,
-           p.k.head_stride, row_bytes(F, p.layer.dim_qk)}};
+ATTNRT_INLINE void add_some_values(const HeadTile& t, int key, int n, Buffers& b) {
+  const HeadKeys keys{t.v.rows + key, t.v.offset, n};
+  by_row_blocks(
+      t.rows, [&]<int R>(int r) __attribute__((always_inline)) {
+        const int row = t.first + r;
+        accumulate_rows<F, R>(b.scores + row * kTile + key, keys, t.p.layer.dim_v,
+                              b.out + row * b.out_stride, b.out_stride);
+      });
+}
+
+// Weighted values of few rows, in the order of memory. Heads that are `special`: one key after the
+// other for each row.
+template <Format F, class Tiles>
+inline void add_few_rows(int heads, int n, Tiles tile_of, const bool* special, Prefetcher& ahead,
+                         Buffers& b) {
+  for (int h = 0; h < heads; ++h) {
+    if (special[h]) {
+      add_values_separately<F>(tile_of(h), b);
+    } else {
+      rescale_rows(tile_of(h), b);
+    }
+  }
+  const int bytes = row_bytes(F, tile_of(0).p.layer.dim_v);
+  for (int key = 0; key < n; key += kValueKeys) {
+    const int count = n - key < kValueKeys ? n - key : kValueKeys;
+    for (int h = 0; h < heads; ++h) {
+      ahead.use(count * bytes);
+      if (!special[h]) add_some_values<F>(tile_of(h), key, count, b);
+    }
+  }
+}
+
+template <Format F>
+inline void add_many_rows(const HeadTile& t, bool special, Prefetcher& ahead, Buffers& b) {
+  ahead.use(t.v.n * row_bytes(F, t.p.layer.dim_v));
+  if (special) return add_values_separately<F>(t, b);
+  const int dim = t.p.layer.dim_v;
+  pack_values<F>(t.v, dim, b.values);
+  multiply<true>(b.scores, kTile, b.values, int64_t{kTile} * kChunk, t.v.n, padded(dim),
+                 static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha, b.out, b.out_stride);
 }
 
 // The staged rows of a head.
@@ -256,53 +303,69 @@ inline HeadTile stage_tile(const HeadTile& t, StagedTile& rows, const Buffers& b
       t.p, t.q, t.begin, t.head, t.first, t.rows, {rows.k_rows, 0, t.k.n}, {rows.v_rows, 0, t.v.n}};
 }
 
-template <Format F>
-inline void add_tile(const HeadTile& t, bool hidden, Prefetcher* next, Buffers& b) {
-  if (hidden && has_special_values<F>(t.v, t.p.layer.dim_v)) {
-    add_values_separately<F>(t, b);
+// Heads of a tile whose rows stand as F: scores, weights, sums. Items of several heads have few
+// rows a head (division.cpp).
+template <Format F, bool kRowScales, class Tiles, class Scales>
+inline void attend_heads(int heads, float value_scale, Tiles tile_of, Scales scales_of_head,
+                         Prefetcher& ahead, Buffers& b) {
+  const HeadTile first = tile_of(0);
+  const bool few = first.rows <= kStreamLimit;
+  if (few) {
+    score_few_rows<F>(heads, first.k.n, tile_of, ahead, b);
   } else {
-    add_values<F>(t, next, b);
+    score_many_rows<F>(first, ahead, b);
+  }
+  bool special[kMaxRows];
+  for (int h = 0; h < heads; ++h) {
+    const HeadTile t = tile_of(h);
+    const bool hidden = weigh<kRowScales>(t, scales_of_head(h), value_scale, b);
+    special[h] = hidden && has_special_values<F>(t.v, t.p.layer.dim_v);
+  }
+  if (few) {
+    add_few_rows<F>(heads, first.v.n, tile_of, special, ahead, b);
+  } else {
+    add_many_rows<F>(first, special[0], ahead, b);
   }
 }
 
-// All heads of an item over one tile. Items of several heads have few rows a head (division.cpp).
 template <Format F>
 inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin,
-                        const KeyRows& keys, const KeyRows* next, Buffers& b) {
+                        const KeyRows& keys, Prefetcher& ahead, Buffers& b) {
   constexpr bool kRowScales = has_row_scales(F);
-  Ahead ahead = make_ahead<F>(p, q, keys, next);
   const auto tile_of = [&](int h) { return head_tile(p, q, begin, h, keys); };
   RowScales scales;
   if constexpr (is_staged(F)) {
+    // One head after the other: its rows are staged where those of the last one were.
     StagedTile staged;
     for (int h = 0; h < q.kv_heads; ++h) {
       const HeadTile tile = stage_tile<F>(tile_of(h), staged, b);
-      score_tile<computed_as(F)>(tile, &ahead.v, b);
-      add_tile<computed_as(F)>(tile, weigh<false>(tile, scales, staged_factor(F), b), &ahead.next_k,
-                               b);
+      attend_heads<computed_as(F), false>(
+          1, staged_factor(F), [&](int) { return tile; },
+          [&](int) -> const RowScales& { return scales; }, ahead, b);
     }
-    return;
-  }
-  bool hidden[kMaxRows];
-  for (int h = 0; h < q.kv_heads; ++h) {
-    const HeadTile tile = tile_of(h);
-    if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
-    score_tile<computed_as(F)>(tile, &ahead.v, b);
-    hidden[h] = weigh<kRowScales>(tile, scales, value_factor(F), b);
-  }
-  for (int h = 0; h < q.kv_heads; ++h) {
-    add_tile<computed_as(F)>(tile_of(h), hidden[h], &ahead.next_k, b);
+  } else {
+    const auto scales_of_head = [&](int h) -> const RowScales& {
+      if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
+      return scales;
+    };
+    attend_heads<F, kRowScales>(q.kv_heads, value_factor(F), tile_of, scales_of_head, ahead, b);
   }
 }
 
-// Calls body(begin, rows, rows of the next tile or null) for each tile of an item's keys.
+// How far memory is asked for ahead: so many bytes cover its latency at full speed. Staged formats
+// read the rows of a whole tile before any is used.
+constexpr int kAheadBytes = 16384;
+
+// Calls body(begin, rows, prefetcher) for each tile of an item's keys.
 template <Format F, class Body>
 ATTNRT_INLINE void for_tiles(const AttendParams& p, const WorkItem& item, Body body) {
+  const int heads = item.rows.kv_heads;
+  const int k_bytes = row_bytes(F, p.layer.dim_qk);
+  const int v_bytes = row_bytes(F, p.layer.dim_v);
+  Prefetcher ahead(p, heads, k_bytes, v_bytes,
+                   is_staged(F) ? kTile * heads * int64_t{k_bytes + v_bytes} : kAheadBytes);
   KeyRows tiles[2];
   find_rows(p, item.rows, item.kv_begin, item.kv_end, tiles[0]);
-  Prefetcher first(tiles[0].k, tiles[0].n, item.rows.kv_heads, p.k.head_stride,
-                   row_bytes(F, p.layer.dim_qk));
-  first.all();
   int current = 0;
   for (int32_t begin = item.kv_begin; begin < item.kv_end; begin += kTile) {
     const KeyRows* next = nullptr;
@@ -310,15 +373,16 @@ ATTNRT_INLINE void for_tiles(const AttendParams& p, const WorkItem& item, Body b
       find_rows(p, item.rows, begin + kTile, item.kv_end, tiles[1 - current]);
       next = &tiles[1 - current];
     }
-    body(begin, tiles[current], next);
+    ahead.begin_tile(tiles[current], next);
+    body(begin, tiles[current], ahead);
     current = 1 - current;
   }
 }
 
 template <Format F>
 inline void attend_tiles(const AttendParams& p, const WorkItem& item, Buffers& b) {
-  for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, const KeyRows* next) {
-    attend_tile<F>(p, item.rows, begin, keys, next, b);
+  for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, Prefetcher& ahead) {
+    attend_tile<F>(p, item.rows, begin, keys, ahead, b);
   });
 }
 

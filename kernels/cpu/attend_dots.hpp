@@ -58,12 +58,12 @@ inline void pack_queries(const AttendParams& p, const QueryRows& q, int rows, Ma
 
 // Raw scores of a head's rows; V of the same keys is on its way from memory meanwhile.
 template <Format F>
-inline void score_panels(const HeadTile& t, Prefetcher* next, MatrixBuffers& m, Buffers& b) {
+inline void score_panels(const HeadTile& t, Prefetcher& ahead, MatrixBuffers& m, Buffers& b) {
   const int dim = t.p.layer.dim_qk;
   const int64_t stride = m.q_stride * kPanel;
   const int panels = static_cast<int>(round_up(t.k.n, 2 * kPanel)) / kPanel;
   for (int n = 0; n < panels; ++n) {
-    for (int i = 0; i < kPanel / 4; ++i) next->step();
+    ahead.use(kPanel * row_bytes(F, dim));
     pack_key_panel<F>(t.k, n * kPanel, dim, m.keys + n * stride);
   }
   multiply_panels<false>(m.q + t.first * m.q_stride, m.q_stride, m.keys, stride, panels, dim / 2,
@@ -83,12 +83,12 @@ inline void pack_weights(const HeadTile& t, const Buffers& b, MatrixBuffers& m) 
 
 // m.out = alpha * m.out + weights x V.
 template <Format F>
-inline void add_panels(const HeadTile& t, Prefetcher* next, MatrixBuffers& m, const Buffers& b) {
+inline void add_panels(const HeadTile& t, Prefetcher& ahead, MatrixBuffers& m, const Buffers& b) {
   constexpr int64_t kStride = int64_t{kTile} / 2 * kPanel;  // pairs of a panel
   const int dim = t.p.layer.dim_v;
   const auto row = [&](int key) { return t.v.rows[key] + t.v.offset; };
   for (int key = 0; key < t.v.n; key += 2) {
-    if (key % 4 == 0) next->step();
+    ahead.use(2 * row_bytes(F, dim));
     unpack_value_pair<F>(row(key), key + 1 < t.v.n ? row(key + 1) : nullptr, dim,
                          m.values + key * kPanel, 2 * kStride);
   }
@@ -101,20 +101,18 @@ inline void add_panels(const HeadTile& t, Prefetcher* next, MatrixBuffers& m, co
 }
 
 template <Format F, Format As>
-inline void attend_head(const HeadTile& t, const RowScales& scales, Ahead& ahead, MatrixBuffers& m,
-                        Buffers& b) {
-  score_panels<As>(t, &ahead.v, m, b);
+inline void attend_head(const HeadTile& t, const RowScales& scales, Prefetcher& ahead,
+                        MatrixBuffers& m, Buffers& b) {
+  score_panels<As>(t, ahead, m, b);
   weigh<has_row_scales(F)>(t, scales, staged_factor(F), b);
   pack_weights(t, b, m);
-  add_panels<As>(t, &ahead.next_k, m, b);
+  add_panels<As>(t, ahead, m, b);
 }
 
 template <Format F>
 inline void attend_dots_tile(const AttendParams& p, const QueryRows& q, int32_t begin,
-                             const KeyRows& keys, const KeyRows* next, MatrixBuffers& m,
-                             Buffers& b) {
+                             const KeyRows& keys, Prefetcher& ahead, MatrixBuffers& m, Buffers& b) {
   constexpr bool kRowScales = has_row_scales(F);
-  Ahead ahead = make_ahead<F>(p, q, keys, next);
   RowScales scales;
   StagedTile staged;
   for (int h = 0; h < q.kv_heads; ++h) {
@@ -154,8 +152,8 @@ inline bool attend_on_matrix(const AttendParams& p, const WorkItem& item, Matrix
     const int rows = rows_of(p, q);
     memset(m.out, 0, static_cast<size_t>(rows * m.out_stride) * sizeof(float));
     pack_queries(p, q, rows, m);
-    for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, const KeyRows* next) {
-      attend_dots_tile<F>(p, q, begin, keys, next, m, b);
+    for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, Prefetcher& ahead) {
+      attend_dots_tile<F>(p, q, begin, keys, ahead, m, b);
     });
     return hand_over_sums<computed_as(F)>(p, rows, m, b);
   }

@@ -13,10 +13,9 @@ inline bool uses_matrix(const AttendParams& p) {
 
 template <Format F>
 inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const MatrixShape& s,
-                               int32_t begin, const KeyRows& keys, const KeyRows* next,
+                               int32_t begin, const KeyRows& keys, Prefetcher& ahead,
                                MatrixBuffers& m, Buffers& b) {
   constexpr bool kRowScales = has_row_scales(F);
-  Ahead ahead = make_ahead<F>(p, q, keys, next);
   RowScales scales;
   StagedTile staged;
   for (int h = 0; h < q.kv_heads; ++h) {
@@ -25,10 +24,9 @@ inline void attend_matrix_tile(const AttendParams& p, const QueryRows& q, const 
     if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
     if constexpr (is_staged(F)) {
       const HeadTile rows = stage_tile<F>(t, staged, b);
-      multiply_queries<computed_as(F)>(rows, s, m.q + h * s.q_words(), &ahead.v, &ahead.next_k, m,
-                                       b);
+      multiply_queries<computed_as(F)>(rows, s, m.q + h * s.q_words(), ahead, m, b);
     } else {
-      multiply_queries<F>(t, s, m.q + h * s.q_words(), &ahead.v, &ahead.next_k, m, b);
+      multiply_queries<F>(t, s, m.q + h * s.q_words(), ahead, m, b);
     }
     weigh<kRowScales>(t, scales, staged_factor(F), b);
     rescale_sums(s, b.state.alpha + t.first, out);
@@ -68,8 +66,8 @@ inline bool attend_exact_on_matrix(const AttendParams& p, const WorkItem& item, 
   for (int h = 0; h < q.kv_heads; ++h)
     pack_queries<computed_as(F)>(p, q, h, s, m.q + h * s.q_words());
   Matrix::configure(s.n, s.m);
-  for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, const KeyRows* next) {
-    attend_matrix_tile<F>(p, q, s, begin, keys, next, m, b);
+  for_tiles<F>(p, item, [&](int32_t begin, const KeyRows& keys, Prefetcher& ahead) {
+    attend_matrix_tile<F>(p, q, s, begin, keys, ahead, m, b);
   });
   Matrix::release();
   return hand_over_sums<computed_as(F)>(q.kv_heads, s, m, b);

@@ -3,6 +3,9 @@
 
 #include "kernels/cpu/params.hpp"
 #include "kernels/cpu/simd_avx512.hpp"
+#if defined(__AVX512VBMI__)
+#include "kernels/cpu/codes_avx512.hpp"
+#endif
 
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 
@@ -68,6 +71,15 @@ ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
   return _mm512_permutexvar_ps(codes, values);  // looks at four bits
 }
 
+// 32 codes of 8 bits as two vectors: even and odd elements.
+template <Format F>
+ATTNRT_INLINE void widen_codes(__m256i x, Vf& even, Vf& odd) {
+#if defined(__AVX512VBMI__)
+  if constexpr (F != Format::kE5m2) return widen_bf16(decode_in_order<F>(x), even, odd);
+#endif
+  widen<F>(x, even, odd);
+}
+
 template <Format F>
 ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
   if constexpr (F == Format::kF32) {
@@ -82,7 +94,7 @@ ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
     a = widen_i8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     b = widen_i8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)));
   } else {
-    widen<F>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), a, b);
+    widen_codes<F>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), a, b);
   }
 }
 
@@ -103,7 +115,7 @@ ATTNRT_INLINE void load_pair_tail(const uint8_t* p, int n, Vf& a, Vf& b) {
     a = widen_i8(_mm_maskz_loadu_epi8(low, p));
     b = widen_i8(_mm_maskz_loadu_epi8(high, p + 16));
   } else {
-    widen<F>(_mm256_maskz_loadu_epi8(mask, p), a, b);
+    widen_codes<F>(_mm256_maskz_loadu_epi8(mask, p), a, b);
   }
 }
 

@@ -156,18 +156,18 @@ ATTNRT_INLINE void transpose_products(const MatrixShape& s, const float* product
 
 // 32 keys of V from `begin` on; those behind the tile's last become zeros.
 template <Format F>
-inline void unpack_values(const HeadTile& t, const MatrixShape& s, int begin, Prefetcher* next,
+inline void unpack_values(const HeadTile& t, const MatrixShape& s, int begin, Prefetcher& ahead,
                           uint16_t* to) {
   constexpr int64_t kPanel = int64_t{kTile} * kTileRows;
   const int dim = t.p.layer.dim_v;
   const auto row = [&](int key) { return t.v.rows[key] + t.v.offset; };
   int key = begin;
   for (; key + 1 < t.v.n && key < begin + kStep; key += 2) {
-    if (key % 4 == 0) next->step();
+    ahead.use(2 * row_bytes(F, dim));
     unpack_value_pair<F>(row(key), row(key + 1), dim, to + key * kTileRows, kPanel);
   }
   if (key < t.v.n && key < begin + kStep) {
-    next->step();
+    ahead.use(row_bytes(F, dim));
     unpack_value_pair<F>(row(key), nullptr, dim, to + key * kTileRows, kPanel);
     key += 2;
   }
@@ -209,17 +209,17 @@ ATTNRT_INLINE void multiply_keys(const MatrixShape& s, const KeyTile& first, con
 // matrix unit works.
 template <Format F>
 inline void multiply_queries(const HeadTile& t, const MatrixShape& s, const uint32_t* q,
-                             Prefetcher* next_v, Prefetcher* next_k, MatrixBuffers& m, Buffers& b) {
+                             Prefetcher& ahead, MatrixBuffers& m, Buffers& b) {
   const int dim = t.p.layer.dim_qk;
   for (int key = 0; key < t.k.n; key += kStep) {
-    for (int i = 0; i < kStep / 4; ++i) next_v->step();
+    ahead.use(kStep * row_bytes(F, dim));
     const bool both = key + kTileRows < t.k.n;
     const KeyTile first = key_tile<F>(t.k, key, dim, s, m.keys);
     const KeyTile second = both ? key_tile<F>(t.k, key + kTileRows, dim, s, m.keys) : first;
     for (int tile = 0; tile < s.row_tiles; ++tile) {
       multiply_keys(s, first, both ? &second : nullptr,
                     q + int64_t{tile} * s.steps * kTileRows * s.n, m.products);
-      if (tile == 0) unpack_values<F>(t, s, key, next_k, m.values);
+      if (tile == 0) unpack_values<F>(t, s, key, ahead, m.values);
       float* scores = b.scores + (t.first + tile * kTileRows) * kTile + key;
       transpose_products(s, m.products, scores);
       if (both) transpose_products(s, m.products + kTileRows * kTileRows, scores + kTileRows);

@@ -74,37 +74,87 @@ inline void find_scales(const AttendParams& p, int32_t sequence, int64_t head, i
   for (int t = n; t < kTile; ++t) scales.k[t] = scales.v[t] = 1.0F;
 }
 
-// Asks for rows that are needed soon while others are worked on, a few at each step: a burst would
-// fill the core's miss buffers and stop it. Rows in the order of memory, heads within tokens, so
-// that the hardware's own prefetcher joins in.
+// Asks for memory that is needed soon, always so many bytes ahead of what is in use: a tile's rows
+// of K, those of V, then the next tile's. A few lines at a time, since a burst would fill the
+// core's miss buffers and stop it; in the order of memory, heads within tokens, so that the
+// hardware's own prefetcher joins in.
 class Prefetcher {
  public:
-  Prefetcher(const uint8_t* const* rows, int keys, int heads, int64_t head_stride, int bytes)
-      : rows_(rows), left_(keys * heads), heads_(heads), head_stride_(head_stride), bytes_(bytes) {}
+  // k_bytes, v_bytes: of a head's row. V has no rows of its own where the cache is latent.
+  Prefetcher(const AttendParams& p, int heads, int k_bytes, int v_bytes, int64_t ahead)
+      : span_{(heads - 1) * p.k.head_stride + k_bytes,
+              p.layer.latent != 0 ? 0 : (heads - 1) * p.v.head_stride + v_bytes},
+        ahead_(ahead) {}
 
-  void all() {
-    while (left_ > 0) step();
+  // A tile begins, of which some is on its way; `next` may be null.
+  void begin_tile(const KeyRows& tile, const KeyRows* next) {
+    const int64_t early = done_ > tile_bytes_ ? done_ - tile_bytes_ : 0;
+    tile_bytes_ = tile.n * (span_[0] + span_[1]);
+    count_ = 0;
+    add_runs(tile);
+    if (next != nullptr) add_runs(*next);
+    wanted_ = ahead_;
+    done_ = 0;
+    run_ = 0;
+    key_ = 0;
+    at_ = 0;
+    skip(early);
+    fetch();
   }
 
-  // As many steps as there are fours of (key, head) cover the tile.
-  inline __attribute__((always_inline)) void step() {
-    for (int i = 0; i < 4 && left_ > 0; ++i, --left_) {
-      const uint8_t* row = *rows_ + head_ * head_stride_;
-      for (int b = 0; b < bytes_; b += 64) __builtin_prefetch(row + b, 0, 1);
-      if (++head_ == heads_) {
-        head_ = 0;
-        ++rows_;
-      }
-    }
+  // `bytes` more are in use.
+  inline __attribute__((always_inline)) void use(int64_t bytes) {
+    wanted_ += bytes;
+    fetch();
   }
 
  private:
-  const uint8_t* const* rows_;
-  int left_;
-  int heads_;
-  int head_ = 0;
-  int64_t head_stride_;
-  int bytes_;
+  static constexpr int kLine = 64;
+  struct Run {
+    const uint8_t* const* rows;
+    int keys;
+    int64_t span;
+  };
+
+  void add_runs(const KeyRows& tile) {
+    runs_[count_++] = {tile.k, tile.n, span_[0]};
+    if (span_[1] != 0) runs_[count_++] = {tile.v, tile.n, span_[1]};
+  }
+
+  // Whole rows that were asked for before.
+  void skip(int64_t bytes) {
+    while (run_ < count_ && done_ + runs_[run_].span <= bytes) next_row();
+  }
+
+  inline __attribute__((always_inline)) void next_row() {
+    done_ += runs_[run_].span;
+    at_ = 0;
+    if (++key_ < runs_[run_].keys) return;
+    key_ = 0;
+    ++run_;
+  }
+
+  inline __attribute__((always_inline)) void fetch() {
+    while (run_ < count_ && done_ + at_ < wanted_) {
+      const Run& run = runs_[run_];
+      const uint8_t* row = run.rows[key_];
+      const int64_t left = wanted_ - done_;
+      const int64_t end = left < run.span ? left : run.span;
+      for (; at_ < end; at_ += kLine) __builtin_prefetch(row + at_, 0, 3);
+      if (at_ >= run.span) next_row();
+    }
+  }
+
+  int64_t span_[2];  // from a token's first byte to its last
+  int64_t ahead_;
+  Run runs_[4];
+  int count_ = 0;
+  int run_ = 0;
+  int key_ = 0;
+  int64_t at_ = 0;    // within the row
+  int64_t done_ = 0;  // rows before it, in bytes, from the tile's first on
+  int64_t wanted_ = 0;
+  int64_t tile_bytes_ = 0;
 };
 
 }  // namespace

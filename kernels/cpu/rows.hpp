@@ -24,8 +24,11 @@ constexpr int element_bytes(Dtype d) {
   return d == Dtype::kF32 ? 4 : 2;
 }
 
-// Stored values come out of load_pair divided by this.
+// Stored values come out of load_pair divided by this; not where tables of bytes give them whole.
 constexpr float value_factor(Format f) {
+#if defined(__AVX512VBMI__)
+  if (f != Format::kE5m2) return 1.0F;
+#endif
   if (f == Format::kE4m3 || f == Format::kFp8Row) return 256.0F;
   return f == Format::kE4m3Fnuz ? 128.0F : 1.0F;
 }

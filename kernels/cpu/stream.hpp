@@ -51,59 +51,46 @@ ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const
   }
 }
 
-// The same where Dot multiplies bf16 pairs: q as bytes, bf16 in order, padded with zeros.
-template <class Dot, int R>
-ATTNRT_INLINE void score4_dot(const uint8_t* q, int64_t q_bytes, const uint8_t* const* k,
+// The same where Dot multiplies bf16 pairs: q as Dot::load_query gives it, padded with zeros.
+template <class Dot, Format F, int R>
+ATTNRT_INLINE void score4_dot(const float* q, int64_t q_stride, const uint8_t* const* k,
                               int64_t offset, int dim, float* s) {
+  constexpr int kStep = Dot::template kStep<F>;
+  constexpr int kVectors = kStep / 32;
+  using Vector = typename Dot::Vector;
   Vf sums[R][4];
   for (int r = 0; r < R; ++r) {
     for (int j = 0; j < 4; ++j) sums[r][j] = zero();
   }
-  for (int i = 0; i < dim; i += kChunk) {
+  const uint8_t* const from[4] = {k[0] + offset, k[1] + offset, k[2] + offset, k[3] + offset};
+  const auto add = [&](int i, int left) __attribute__((always_inline)) {
     for (int j = 0; j < 4; ++j) {
-      const uint8_t* from = k[j] + offset + 2 * i;
-      const auto x = i + kChunk <= dim ? Dot::load(from) : Dot::load_tail(from, dim - i);
+      Vector y[kVectors];
+      Dot::template load<F>(from[j] + i * element_bytes(F), left, y);
       for (int r = 0; r < R; ++r) {
-        sums[r][j] = Dot::add(sums[r][j], x, Dot::load(q + r * q_bytes + 2 * i));
+        const auto* x = reinterpret_cast<const Vector*>(q + r * q_stride + i / 2);
+        for (int v = 0; v < kVectors; ++v) sums[r][j] = Dot::add(sums[r][j], x[v], y[v]);
       }
     }
-  }
+  };
+  int i = 0;
+  for (; i + kStep <= dim; i += kStep) add(i, kStep);
+  if (i < dim) add(i, dim - i);
   for (int r = 0; r < R; ++r) {
     store_sums4(s + r * kTile, sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
   }
 }
 
-template <class Dot, int R>
-inline void score_rows_dot(const uint8_t* q, int64_t q_bytes, const HeadKeys& keys, int dim,
-                           Prefetcher* next, float* s) {
-  for (int t = 0; t < keys.n; t += 4) {
-    if (next != nullptr) next->step();
-    score4_dot<Dot, R>(q, q_bytes, keys.rows + t, keys.offset, dim, s + t);
-  }
-}
-
-template <Format F, int R>
-inline void score_rows(const float* q, int64_t q_stride, const HeadKeys& keys, int dim,
-                       Prefetcher* next, float* s) {
-  for (int t = 0; t < keys.n; t += 4) {
-    if (next != nullptr) next->step();
-    score4<F, R>(q, q_stride, keys.rows + t, keys.offset, dim, s + t);
-  }
-}
-
-// out[r] = alpha[r] * out[r] + sum over keys of weight * value, for C chunks from `first` on.
+// out[r] += sum over keys of weight * value, for C chunks from `first` on.
 template <Format F, int R, int C, bool kTail>
-inline void accumulate(const float* weights, const HeadKeys& keys, int first, int dim,
-                       Prefetcher* next, const float* alpha, float* out, int64_t out_stride) {
+ATTNRT_INLINE void accumulate(const float* weights, const HeadKeys& keys, int first, int dim,
+                              float* out, int64_t out_stride) {
   constexpr int kBytes = element_bytes(F);
   Vf sums[R][2 * C];
   for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < 2 * C; ++c) {
-      sums[r][c] = mul(load(out + r * out_stride + first + c * kW), splat(alpha[r]));
-    }
+    for (int c = 0; c < 2 * C; ++c) sums[r][c] = load(out + r * out_stride + first + c * kW);
   }
   for (int t = 0; t < keys.n; ++t) {
-    if (next != nullptr && t % 4 == 0) next->step();
     const uint8_t* v = keys.rows[t] + keys.offset + first * kBytes;
     Vf x[2 * C];
     for (int c = 0; c < C; ++c) {
@@ -123,24 +110,18 @@ inline void accumulate(const float* weights, const HeadKeys& keys, int first, in
   }
 }
 
-// Fetches ahead on the first pass over the keys only.
 template <Format F, int R>
-inline void accumulate_rows(const float* weights, const HeadKeys& keys, int dim, Prefetcher* next,
-                            const float* alpha, float* out, int64_t out_stride) {
+ATTNRT_INLINE void accumulate_rows(const float* weights, const HeadKeys& keys, int dim, float* out,
+                                   int64_t out_stride) {
   constexpr int kWide = kStreamChunks * kChunk;
   int i = 0;
   for (; i + kWide <= dim; i += kWide) {
-    accumulate<F, R, kStreamChunks, false>(weights, keys, i, dim, i == 0 ? next : nullptr, alpha,
-                                           out, out_stride);
+    accumulate<F, R, kStreamChunks, false>(weights, keys, i, dim, out, out_stride);
   }
   for (; i + kChunk <= dim; i += kChunk) {
-    accumulate<F, R, 1, false>(weights, keys, i, dim, i == 0 ? next : nullptr, alpha, out,
-                               out_stride);
+    accumulate<F, R, 1, false>(weights, keys, i, dim, out, out_stride);
   }
-  if (i < dim) {
-    accumulate<F, R, 1, true>(weights, keys, i, dim, i == 0 ? next : nullptr, alpha, out,
-                              out_stride);
-  }
+  if (i < dim) accumulate<F, R, 1, true>(weights, keys, i, dim, out, out_stride);
 }
 
 // Calls body<R>(row) for blocks of kStreamRows, 2 and 1 rows.

@@ -7,13 +7,10 @@
 
 #include <immintrin.h>
 
-#include "kernels/cpu/bf16_tables.hpp"
+#include "kernels/cpu/codes_avx512.hpp"
 
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
-
-template <Format F>
-inline constexpr int kUnpackChunk = F == Format::kBf16 ? 32 : 64;
 
 // Which value of the head stands at place i of step s of a key.
 template <Format F>
@@ -41,37 +38,6 @@ ATTNRT_INLINE void store_columns(int n, Vf x, int64_t width, float* row) {
   put(4, _mm512_extractf32x4_ps(x, 1));
   put(8, _mm512_extractf32x4_ps(x, 2));
   put(12, _mm512_extractf32x4_ps(x, 3));
-}
-
-// One chunk of a row: codes as they are stored. Values from `left` on become zeros, unread.
-template <Format F>
-ATTNRT_INLINE __m512i load_codes(const uint8_t* row, int left) {
-  if (left >= kUnpackChunk<F>) return _mm512_loadu_si512(row);
-  if constexpr (F == Format::kBf16) return _mm512_maskz_loadu_epi16((1U << left) - 1U, row);
-  return _mm512_maskz_loadu_epi8((1ULL << left) - 1ULL, row);
-}
-
-// 64 codes to the high and the low bytes of their bf16.
-template <Format F>
-ATTNRT_INLINE void decode_codes(__m512i codes, __m512i& high, __m512i& low) {
-  const Bf16Table& t = kBf16Table<F>;
-  __m512i index = codes;
-  if constexpr (F == Format::kInt8) index = _mm512_abs_epi8(codes);
-  high = _mm512_permutex2var_epi8(_mm512_load_si512(t.high), index, _mm512_load_si512(t.high + 64));
-  low = _mm512_permutex2var_epi8(_mm512_load_si512(t.low), index, _mm512_load_si512(t.low + 64));
-  // high | (codes & 0x80): the sign.
-  high = _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(-128), 0xF8);
-  if constexpr (F == Format::kInt8) {
-    // -128 has no positive twin in the table.
-    const __mmask64 lowest = _mm512_cmpeq_epi8_mask(codes, _mm512_set1_epi8(-128));
-    high = _mm512_mask_mov_epi8(high, lowest, _mm512_set1_epi8(static_cast<char>(0xC3)));
-  }
-  if constexpr (F == Format::kE4m3Fnuz) {
-    // NaN stands where a negative zero would.
-    const __mmask64 nan = _mm512_cmpeq_epi8_mask(codes, _mm512_set1_epi8(-128));
-    high = _mm512_mask_mov_epi8(high, nan, _mm512_set1_epi8(0x7F));
-    low = _mm512_mask_mov_epi8(low, nan, _mm512_set1_epi8(static_cast<char>(0xC0)));
-  }
 }
 
 // A key's row, padded with zeros to whole chunks.
