@@ -58,14 +58,16 @@ inline float scale_of(const ScaleView& scale, int64_t head) {
 // Which query token and head a row is: KV heads, in them tokens, in them the heads of the group.
 struct RowPlace {
   int64_t token;  // in the batch
+  int32_t sequence;
   int32_t query;  // in the sequence
   int32_t head;
 };
 ATTNRT_INLINE RowPlace place_of(const AttendParams& p, const QueryRows& q, int r) {
   const int32_t per_head = q.q_count * p.layer.group;
   const int32_t kv_head = q.kv_head + r / per_head;
-  const int32_t query = q.q_begin + r % per_head / p.layer.group;
-  return {int64_t{p.batch.q_start[q.sequence]} + query, query,
+  const int32_t i = q.q_begin + r % per_head / p.layer.group;
+  const TokenPlace at = q.shared != 0 ? p.shared_tokens[i] : TokenPlace{q.sequence, i};
+  return {int64_t{p.batch.q_start[at.sequence]} + at.query, at.sequence, at.query,
           kv_head * p.layer.group + r % p.layer.group};
 }
 
@@ -137,21 +139,19 @@ inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale,
   const float scale =
       p.layer.softmax_scale * scale_of(p.k_scale, t.q.kv_head + t.head) * value_scale;
   const ScoreRule rule{scale, p.layer.softcap, p.alibi_slopes};
-  const int32_t q_len = p.batch.q_start[t.q.sequence + 1] - p.batch.q_start[t.q.sequence];
-  const int32_t first_position = p.batch.kv_len[t.q.sequence] - q_len;
   const int n = t.k.n;
   bool hidden = false;
   RowMask mask{};
-  int32_t masked_query = -1;
+  int64_t masked_token = -1;
   for (int r = t.first; r < t.first + t.rows; ++r) {
     const RowPlace place = place_of(p, t.q, r);
     float* s = b.scores + r * kTile;
     const float slope = rule.alibi == nullptr ? 0.0F : rule.alibi[place.head];
-    bool unseen = finish_scores<kRowScales>(rule, slope, t.begin - (first_position + place.query),
-                                            n, scales.k, s);
-    if (place.query != masked_query) {
-      mask = row_mask(p, t.q.sequence, place.query);
-      masked_query = place.query;
+    const int32_t position = position_of(p, place.sequence, place.query);
+    bool unseen = finish_scores<kRowScales>(rule, slope, t.begin - position, n, scales.k, s);
+    if (place.token != masked_token) {
+      mask = row_mask(p, place.sequence, place.query);
+      masked_token = place.token;
     }
     if (!all_visible(mask, t.begin, t.begin + n)) {
       hide_masked(mask, t.begin, n, s);
