@@ -7,12 +7,12 @@
 namespace attnrt::testing {
 namespace {
 
-// Five sequences that share 640 keys, of other lengths and queries; one that shares fewer with a
-// sixth; two that share nothing, one of them longer than an item.
+// Six sequences that share 640 keys, of other lengths and queries, some of which stand within them;
+// two that share fewer; one that shares nothing and fills an item alone.
 CpuCase shared_case() {
   CpuCase c;
   c.q_heads = 4;
-  c.lengths = {{1, 700},  {1, 641}, {50, 90}, {3, 642}, {1, 1200},
+  c.lengths = {{1, 700},  {1, 641}, {50, 90}, {3, 641}, {1, 1200},
                {5, 1000}, {1, 300}, {1, 400}, {1, 640}};
   for (const size_t n : {1, 3, 4, 5, 8}) c.shared.push_back({0, n, 640});
   c.shared.push_back({6, 7, 288});
@@ -126,7 +126,7 @@ TEST(SharedPrefix, BatchInvariantMeansTheSameBitsAsAlone) {
 }
 
 TEST(SharedPrefix, IsReadTogether) {
-  // The same numbers in blocks of their own: other bits, or the prefix was not shared.
+  // With the guarantee nothing is shared: other bits, or the prefix was not shared without it.
   CpuCase c = shared_case();
   c.lengths = {{1, 700}, {1, 700}, {1, 700}};
   c.shared = {{0, 1, 640}, {0, 2, 640}};
