@@ -2,7 +2,9 @@
 //
 // A case walks over several layers' caches, at least 256 MiB together, through a shuffled block
 // table. Rates: KV bytes read (bytes_per_second) for decode, 4 · head_dim operations a visible pair
-// for prefill. Environment: ATTNRT_BENCH_ISA and ATTNRT_BENCH_THREADS are the plugin's options.
+// for prefill. shared_blocks: sequences that begin with the same 4096 keys in the same blocks; a
+// rate as if each read them alone. Environment: ATTNRT_BENCH_ISA and ATTNRT_BENCH_THREADS are the
+// plugin's options.
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
 #include <sys/mman.h>
@@ -33,6 +35,7 @@ struct Shape {
   int32_t element;  // bytes a value
   int32_t q_heads, kv_heads, head_dim;
   int32_t batch, q_len, kv_len;
+  int32_t shared = 0;  // keys at the front, in the same blocks for all sequences
 };
 
 // Zeroed memory in huge pages where the system has them.
@@ -97,7 +100,8 @@ class Case {
  public:
   explicit Case(const Shape& s)
       : shape_(s),
-        blocks_(int64_t{s.batch} * ((s.kv_len + kBlock - 1) / kBlock)),
+        row_blocks_((s.kv_len + kBlock - 1) / kBlock),
+        blocks_(int64_t{s.batch} * row_blocks_ - int64_t{s.batch - 1} * (s.shared / kBlock)),
         row_(int64_t{s.head_dim} * s.element + (is_int8() ? 4 : 0)),
         page_(row_ * s.kv_heads * kBlock),
         layers_(std::max<int64_t>(1, cold_bytes() / (2 * page_ * blocks_))),
@@ -143,6 +147,10 @@ class Case {
     table_.resize(static_cast<size_t>(blocks_));
     std::iota(table_.begin(), table_.end(), 0);
     std::shuffle(table_.begin(), table_.end(), random);
+    for (int32_t n = 1; n < shape_.batch; ++n) {
+      const std::vector<int32_t> shared(table_.begin(), table_.begin() + shape_.shared / kBlock);
+      table_.insert(table_.begin() + n * row_blocks_, shared.begin(), shared.end());
+    }
     for (int32_t n = 0; n <= shape_.batch; ++n) q_start_.push_back(n * shape_.q_len);
     kv_len_.assign(static_cast<size_t>(shape_.batch), shape_.kv_len);
   }
@@ -200,7 +208,7 @@ class Case {
     b.q_start = {q_start_.data(), q_start_.data()};
     b.kv_len = {kv_len_.data(), kv_len_.data()};
     b.block_table = {table_.data(), table_.data()};
-    b.block_table_stride = blocks_ / shape_.batch;
+    b.block_table_stride = row_blocks_;
     const attnrt_workspace workspace{sizeof(workspace),   nullptr, scratch, nullptr, 0,
                                      sizes.scratch.bytes, 0};
     must(p.schedule(op_, &b, &workspace, nullptr, &schedule_, &error_), text_);
@@ -215,7 +223,7 @@ class Case {
   }
 
   Shape shape_;
-  int64_t blocks_, row_, page_, layers_;
+  int64_t row_blocks_, blocks_, row_, page_, layers_;
   Memory cache_, q_, out_;
   std::vector<uint8_t> scratch_;
   std::vector<int32_t> table_, q_start_, kv_len_;
@@ -266,9 +274,22 @@ void add(const char* model, int32_t q_heads, int32_t kv_heads, int32_t head_dim)
   }
 }
 
+void add_shared(const char* format, int32_t element) {
+  for (const int32_t shared : {0, 4096}) {
+    const Shape s{format, element, 32, 8, 128, 32, 1, 4096 + 128, shared};
+    const std::string name = std::string("llama/") + format +
+                             (shared == 0 ? "/own_blocks" : "/shared_blocks") + "/32x1/kv4224";
+    benchmark::RegisterBenchmark(name.c_str(), [s](benchmark::State& state) { run(state, s); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMicrosecond);
+  }
+}
+
 const bool kRegistered = [] {
   add("llama", 32, 8, 128);
   add("gemma", 4, 1, 256);
+  add_shared("bf16", 2);
+  add_shared("fp8_e4m3", 1);
   return true;
 }();
 

@@ -58,14 +58,20 @@ inline float scale_of(const ScaleView& scale, int64_t head) {
 // Which query token and head a row is: KV heads, in them tokens, in them the heads of the group.
 struct RowPlace {
   int64_t token;  // in the batch
+  int32_t sequence;
   int32_t query;  // in the sequence
   int32_t head;
 };
+// Query token i of the item's: from q_begin on.
+ATTNRT_INLINE TokenPlace token_of(const AttendParams& p, const QueryRows& q, int32_t i) {
+  return q.shared != 0 ? p.shared_tokens[i] : TokenPlace{q.sequence, i};
+}
 ATTNRT_INLINE RowPlace place_of(const AttendParams& p, const QueryRows& q, int r) {
   const int32_t per_head = q.q_count * p.layer.group;
   const int32_t kv_head = q.kv_head + r / per_head;
-  const int32_t query = q.q_begin + r % per_head / p.layer.group;
-  return {int64_t{p.batch.q_start[q.sequence]} + query, query,
+  const int32_t i = q.q_begin + r % per_head / p.layer.group;
+  const TokenPlace at = token_of(p, q, i);
+  return {int64_t{p.batch.q_start[at.sequence]} + at.query, at.sequence, at.query,
           kv_head * p.layer.group + r % p.layer.group};
 }
 
@@ -162,16 +168,15 @@ inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale,
   const float scale =
       p.layer.softmax_scale * scale_of(p.k_scale, t.q.kv_head + t.head) * value_scale;
   const ScoreRule rule{scale, p.layer.softcap, p.alibi_slopes};
-  const int32_t q_len = p.batch.q_start[t.q.sequence + 1] - p.batch.q_start[t.q.sequence];
-  const int32_t first_position = p.batch.kv_len[t.q.sequence] - q_len;
   const int n = t.k.n;
   const int first_head = (t.q.kv_head + t.head) * p.layer.group;
   bool hidden = false;
   int r = t.first;
-  for (int32_t query = t.q.q_begin; query < t.q.q_begin + t.q.q_count; ++query) {
-    const RowMask mask = row_mask(p, t.q.sequence, query);
+  for (int32_t i = t.q.q_begin; i < t.q.q_begin + t.q.q_count; ++i) {
+    const TokenPlace at = token_of(p, t.q, i);
+    const RowMask mask = row_mask(p, at.sequence, at.query);
     const bool masked = !all_visible(mask, t.begin, t.begin + n);
-    const int32_t key_minus_query = t.begin - (first_position + query);
+    const int32_t key_minus_query = t.begin - position_of(p, at.sequence, at.query);
     for (int g = 0; g < p.layer.group; ++g, ++r) {
       float* s = b.scores + r * kTile;
       const float slope = rule.alibi == nullptr ? 0.0F : rule.alibi[first_head + g];

@@ -78,28 +78,62 @@ inline void attend_item(const AttendParams& p, const WorkItem& item, MatrixBuffe
   }
 }
 
-// Row r of a split unit: sums of all parts, brought to the largest of their maxima.
-inline void combine_row(const AttendParams& p, const SplitUnit& unit, int rows, int r, Buffers& b,
-                        float& m, float& l) {
-  const float* first = p.partials + unit.first;
-  m = kMinusInfinity;
-  l = 0.0F;
-  for (int i = 0; i < unit.parts; ++i) {
-    const float part = first[i * unit.part_floats + r];
+// A row in the partial results of a unit.
+struct RowParts {
+  const float* first;
+  int64_t part_floats;
+  int parts;
+  int rows;
+  int r;
+};
+
+ATTNRT_INLINE RowParts row_parts(const AttendParams& p, const SplitUnit& unit, int r) {
+  return {p.partials + unit.first, unit.part_floats, unit.parts, rows_of(p, unit.rows), r};
+}
+
+// What row r of a follower has over the shared keys.
+inline RowParts shared_parts(const AttendParams& p, const SplitUnit& unit, int r) {
+  const SharedTile& tile = p.tiles[unit.tile];
+  const int32_t per_head = unit.rows.q_count * p.layer.group;
+  const int32_t kv_head = unit.rows.kv_head + r / per_head;
+  const SplitUnit& shared = p.units[tile.first_unit + kv_head / tile.unit_heads];
+  const int32_t head = kv_head - shared.rows.kv_head;
+  const int32_t row = (head * shared.rows.q_count + unit.token) * p.layer.group + r % per_head;
+  return row_parts(p, shared, row);
+}
+
+inline float largest_max(const RowParts& row, float m) {
+  for (int i = 0; i < row.parts; ++i) {
+    const float part = row.first[i * row.part_floats + row.r];
     m = part > m ? part : m;
   }
-  const float base = m == kMinusInfinity ? 0.0F : m;
+  return m;
+}
+
+inline void add_parts(const RowParts& row, float base, float& l, Buffers& b) {
   const int width = static_cast<int>(b.out_stride);
-  memset(b.out, 0, static_cast<size_t>(width) * sizeof(float));
-  for (int i = 0; i < unit.parts; ++i) {
-    const float* part = first + i * unit.part_floats;
-    const float weight = exp1(part[r] - base);
-    l += weight * part[rows + r];
-    const float* sums = part + 2 * rows + int64_t{r} * width;
+  for (int i = 0; i < row.parts; ++i) {
+    const float* part = row.first + i * row.part_floats;
+    const float weight = exp1(part[row.r] - base);
+    l += weight * part[row.rows + row.r];
+    const float* sums = part + 2 * row.rows + int64_t{row.r} * width;
     for (int c = 0; c < width; c += kW) {
       store(b.out + c, fma(splat(weight), load(sums + c), load(b.out + c)));
     }
   }
+}
+
+// Row r of a split unit: sums of all parts, brought to the largest of their maxima.
+inline void combine_row(const AttendParams& p, const SplitUnit& unit, int r, Buffers& b, float& m,
+                        float& l) {
+  const RowParts own = row_parts(p, unit, r);
+  const RowParts shared = unit.tile < 0 ? RowParts{} : shared_parts(p, unit, r);
+  m = largest_max(own, largest_max(shared, kMinusInfinity));
+  l = 0.0F;
+  const float base = m == kMinusInfinity ? 0.0F : m;
+  memset(b.out, 0, static_cast<size_t>(b.out_stride) * sizeof(float));
+  add_parts(shared, base, l, b);
+  add_parts(own, base, l, b);
 }
 
 template <Format F>
@@ -108,7 +142,7 @@ inline void finish_unit(const AttendParams& p, const SplitUnit& unit, Buffers& b
   for (int r = 0; r < rows; ++r) {
     float m;
     float l;
-    combine_row(p, unit, rows, r, b, m, l);
+    combine_row(p, unit, r, b, m, l);
     const RowPlace place = place_of(p, unit.rows, r);
     write_row<F>(p, place, kv_head_of(p, place), m, l, b.out, b.line);
   }

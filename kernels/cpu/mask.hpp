@@ -29,11 +29,20 @@ ATTNRT_INLINE bool all_visible(const RowMask& m, int32_t begin, int32_t end) {
   return end <= m.prefix || (end <= m.high && end <= m.tree_begin);
 }
 
+ATTNRT_INLINE int32_t query_len(const AttendParams& p, int32_t sequence) {
+  return p.batch.q_start[sequence + 1] - p.batch.q_start[sequence];
+}
+
+// Where query `i` of a sequence stands in its context.
+ATTNRT_INLINE int32_t position_of(const AttendParams& p, int32_t sequence, int32_t i) {
+  return p.batch.kv_len[sequence] - query_len(p, sequence) + i;
+}
+
 // The mask of query `i` (within its sequence).
 inline RowMask row_mask(const AttendParams& p, int32_t sequence, int32_t i) {
   const int32_t kv_len = p.batch.kv_len[sequence];
-  const int32_t q_len = p.batch.q_start[sequence + 1] - p.batch.q_start[sequence];
-  const int32_t position = kv_len - q_len + i;
+  const int32_t q_len = query_len(p, sequence);
+  const int32_t position = position_of(p, sequence, i);
   RowMask m{0, kv_len, 0, kv_len, nullptr};
   if (p.layer.window > 0 && position >= p.layer.window) m.low = position - p.layer.window + 1;
   switch (p.layer.mask) {

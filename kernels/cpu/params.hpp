@@ -125,6 +125,14 @@ struct BatchParams {
   const int64_t* tree_offset;
 };
 
+struct TokenPlace {
+  int32_t sequence;
+  int32_t query;  // within the sequence
+};
+
+struct SplitUnit;
+struct SharedTile;
+
 struct AttendParams {
   LayerParams layer;
   BatchParams batch;
@@ -140,15 +148,20 @@ struct AttendParams {
   const float* sinks;
   const float* alibi_slopes;
   float* partials;
+  const SplitUnit* units;
+  const SharedTile* tiles;
+  const TokenPlace* shared_tokens;
 };
 
-// Some query tokens of a sequence with all query heads of some KV heads.
+// Some query tokens with all query heads of some KV heads: of a sequence, or of several that share
+// the keys in question.
 struct QueryRows {
-  int32_t sequence;
-  int32_t kv_head;  // the first
+  int32_t sequence;  // whose block table leads to the keys
+  int32_t kv_head;   // the first
   int32_t kv_heads;
-  int32_t q_begin;  // within the sequence
+  int32_t q_begin;  // within the sequence; shared: within AttendParams::shared_tokens
   int32_t q_count;
+  int32_t shared;  // 1: tokens of several sequences
 };
 
 // One thread's share of work at a time: query rows over a range of the context.
@@ -166,6 +179,19 @@ struct SplitUnit {
   int32_t parts;
   int64_t first;
   int64_t part_floats;
+  int32_t tile;   // the shared tile that it belongs to, or -1
+  int32_t token;  // its first token's place among those of the tile
+  int32_t waits;  // parts, and units of shared keys, that are done before it is
+};
+
+// Query tokens of several sequences whose first keys are the same. Units of shared rows hold their
+// parts over those keys; each of the followers, units of one sequence over the rest of its keys,
+// finds its rows there.
+struct SharedTile {
+  int32_t first_unit;  // of those with shared rows: one for each unit_heads KV heads
+  int32_t unit_heads;
+  int32_t first_follower;
+  int32_t followers;
 };
 
 struct AppendParams {

@@ -1,4 +1,5 @@
-// attend: threads take items until none is left; whoever ends a split unit puts its parts together.
+// attend: threads take items until none is left; whoever ends the last part of a split unit puts
+// the parts together.
 #include <algorithm>
 #include <atomic>
 
@@ -70,12 +71,25 @@ class AttendOp : public plugin::Op {
   void run_item(const BatchSchedule& schedule, const AttendParams& params, const WorkItem& item,
                 float* scratch) const {
     context_.kernels->attend(params, item, scratch);
-    if (item.unit < 0) return;
-    const SplitUnit& unit = schedule.division().units[static_cast<size_t>(item.unit)];
-    std::atomic<int32_t>& done = schedule.done(item.unit);
-    if (done.fetch_add(1, std::memory_order_acq_rel) + 1 < unit.parts) return;
+    if (item.unit < 0 || !count_down(schedule, item.unit)) return;
+    const Division& d = schedule.division();
+    const SplitUnit& unit = d.units[static_cast<size_t>(item.unit)];
+    if (unit.rows.shared == 0) return context_.kernels->finish(params, unit, scratch);
+    const SharedTile& tile = d.tiles[static_cast<size_t>(unit.tile)];
+    for (int32_t i = tile.first_follower; i < tile.first_follower + tile.followers; ++i) {
+      const SplitUnit& follower = d.units[static_cast<size_t>(i)];
+      if (!follows(follower, unit) || !count_down(schedule, i)) continue;
+      context_.kernels->finish(params, follower, scratch);
+    }
+  }
+
+  // Whether this was the last that the unit waited for.
+  static bool count_down(const BatchSchedule& schedule, int32_t unit) {
+    std::atomic<int32_t>& done = schedule.done(unit);
+    const int32_t waits = schedule.division().units[static_cast<size_t>(unit)].waits;
+    if (done.fetch_add(1, std::memory_order_acq_rel) + 1 < waits) return false;
     done.store(0, std::memory_order_relaxed);
-    context_.kernels->finish(params, unit, scratch);
+    return true;
   }
 
   AttendParams make_params(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
@@ -94,6 +108,9 @@ class AttendOp : public plugin::Op {
     p.v_scale = to_view(layer_.params.latent != 0 ? a.cache.k_scale : a.cache.v_scale);
     p.sinks = layer_.has(ATTNRT_FEATURE_SINKS) ? a.sinks : nullptr;
     p.alibi_slopes = layer_.has(ATTNRT_FEATURE_ALIBI) ? a.alibi_slopes : nullptr;
+    p.units = schedule.division().units.data();
+    p.tiles = schedule.division().tiles.data();
+    p.shared_tokens = schedule.division().shared_tokens.data();
     p.partials =
         reinterpret_cast<float*>(bytes_of(a.scratch) + worker_bytes_ * context_.team.threads());
     return p;

@@ -48,7 +48,13 @@ BatchSchedule::BatchSchedule(const attnrt_batch& b, const Layer& layer)
       tokens_(b.tokens) {
   check_batch(b, layer);
   const std::vector<Lengths> lengths = lengths_of(b, layer);
-  division_ = divide(layer.params, lengths, layer.has(ATTNRT_FEATURE_BATCH_INVARIANT));
+  // Who shares a prefix is something else in the batch.
+  const bool invariant = layer.has(ATTNRT_FEATURE_BATCH_INVARIANT);
+  std::vector<SharedPrefix> prefixes;
+  if (!invariant) {
+    prefixes = find_shared(layer.params, lengths, {b.block_table.host, b.block_table_stride});
+  }
+  division_ = divide(layer.params, lengths, invariant, prefixes);
   done_ = std::make_unique<std::atomic<int32_t>[]>(division_.units.size());
 }
 

@@ -19,8 +19,8 @@ class BatchSchedule : public plugin::Schedule {
   [[nodiscard]] const BatchParams& batch() const { return batch_; }
   [[nodiscard]] int32_t tokens() const { return tokens_; }
 
-  // Parts of a unit that are done; whoever brings it to the unit's number finishes the unit and
-  // sets it to 0 again. By unit.
+  // What a unit waits for that is done; whoever brings it to the unit's number finishes the unit
+  // and sets it to 0 again. By unit.
   [[nodiscard]] std::atomic<int32_t>& done(int32_t unit) const { return done_[unit]; }
 
  private:

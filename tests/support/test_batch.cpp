@@ -17,6 +17,7 @@ TestBatch::TestBatch(std::vector<SequenceLengths> lengths, int32_t block_size, u
     row_entries_ = std::max(row_entries_, own + 1);
     needed += own;
   }
+  borrowed_.assign(lengths_.size(), 0);
   blocks_ = needed + 1;
   std::vector<int32_t> ids(static_cast<size_t>(blocks_));
   std::iota(ids.begin(), ids.end(), 0);
@@ -47,7 +48,9 @@ std::vector<int64_t> TestBatch::slots(bool queries_only) const {
   for (size_t n = 0; n < lengths_.size(); ++n) {
     const int32_t first = queries_only ? lengths_[n].kv - lengths_[n].q : 0;
     // A query without a key of its own (cross, or more queries than keys) appends nothing.
-    for (int32_t p = first; p < lengths_[n].kv; ++p) all.push_back(p < 0 ? -1 : slot(n, p));
+    for (int32_t p = first; p < lengths_[n].kv; ++p) {
+      all.push_back(p < borrowed_[n] ? -1 : slot(n, p));
+    }
   }
   return all;
 }
@@ -57,6 +60,15 @@ std::vector<int64_t> TestBatch::key_slots() const {
 }
 std::vector<int64_t> TestBatch::query_slots() const {
   return query_slots_;
+}
+
+void TestBatch::share_prefix(size_t owner, size_t n, int32_t keys) {
+  const auto row = [&](size_t i) {
+    return table_.begin() + static_cast<int64_t>(i) * row_entries_;
+  };
+  std::copy_n(row(owner), keys / block_size_, row(n));
+  borrowed_[n] = keys;
+  query_slots_ = slots(true);
 }
 
 void TestBatch::set_prefix_lens(std::vector<int32_t> lens) {
@@ -105,6 +117,7 @@ attnrt_batch TestBatch::view() const {
   b.kv_len = {kv_len_.data(), kv_len_.data()};
   b.block_table = {table_.data(), table_.data()};
   b.block_table_stride = row_entries_;
+  b.shared_prefix_len = hint_;
   if (!prefix_.empty()) b.prefix_len = {prefix_.data(), prefix_.data()};
   if (!tree_offset_.empty()) {
     b.tree_mask = {tree_.data(), tree_.data()};

@@ -31,6 +31,11 @@ class TestBatch {
   // The slots of the last q keys of each sequence: what a step appends.
   std::vector<int64_t> query_slots() const;
 
+  // Sequence `n` uses the blocks of sequence `owner` for its first keys, a multiple of the block size:
+  // nobody else writes them. hint: see attnrt_batch::shared_prefix_len.
+  void share_prefix(size_t owner, size_t n, int32_t keys);
+  void set_hint(int32_t shared_prefix_len) { hint_ = shared_prefix_len; }
+
   void set_prefix_lens(std::vector<int32_t> lens);
   // One row of q_len booleans a query, all sequences one after the other.
   void set_tree(const std::vector<std::vector<bool>>& rows);
@@ -53,6 +58,8 @@ class TestBatch {
   std::vector<uint8_t> tree_;
   std::vector<int64_t> tree_offset_;
   std::vector<int64_t> query_slots_;
+  std::vector<int32_t> borrowed_;  // keys at the front of a sequence that another one writes
+  int32_t hint_ = 0;
 };
 
 }  // namespace attnrt::testing

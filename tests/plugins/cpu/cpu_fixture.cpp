@@ -109,6 +109,9 @@ struct CpuFixture::Data {
         v(c.q_dtype, {batch.keys(), c.kv_heads, c.v}, c.gap),
         cache(cache_spec(c, batch.blocks())),
         magnitudes(cache_spec(c, batch.blocks())) {
+    for (const CpuCase::Shared& s : c.shared) batch.share_prefix(s.owner, s.sequence, s.keys);
+    batch.set_hint(c.hint);
+    if ((c.features & ATTNRT_FEATURE_WINDOW) != 0) batch.free_behind_window(c.window);
     fill(q, c.fill == Fill::kHuge ? Fill::kNormal : c.fill, c.seed + 10);
     fill(k, c.fill, c.seed + 20);
     fill(v, c.fill, c.seed + 30);

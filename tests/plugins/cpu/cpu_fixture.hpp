@@ -27,6 +27,13 @@ struct CpuCase {
   int32_t layout = ATTNRT_LAYOUT_NHD;
   int32_t gap = 0;
   Fill fill = Fill::kNormal;
+  // Sequences that begin with the keys of another one: {owner, sequence, keys}.
+  struct Shared {
+    size_t owner, sequence;
+    int32_t keys;
+  };
+  std::vector<Shared> shared = {};
+  int32_t hint = 0;
   // Few query rows: weights keep 16 bits though q is bf16 (docs/accuracy.md).
   bool weights_of_16_bits = false;
   uint32_t seed = 1;

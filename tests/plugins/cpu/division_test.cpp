@@ -150,6 +150,41 @@ TEST(Division, OfSkewedLengthsIsBalanced) {
   for (const WorkItem& item : d.items) EXPECT_LE(item.kv_end - item.kv_begin, 65536 / 16);
 }
 
+// Of several workers that take the next item whenever they are free: the largest load over the
+// mean.
+double largest_share(const LayerParams& layer, const Division& d, size_t workers) {
+  std::vector<int64_t> loads(workers);
+  int64_t total = 0;
+  for (const WorkItem& item : d.items) {
+    *std::min_element(loads.begin(), loads.end()) += cost_of(layer, item);
+    total += cost_of(layer, item);
+  }
+  return static_cast<double>(*std::max_element(loads.begin(), loads.end())) *
+         static_cast<double>(workers) / static_cast<double>(total);
+}
+
+TEST(Division, KeepsUpTo64WorkersBusyAlike) {
+  std::vector<Lengths> skewed(63, {1, 1024, 0});
+  skewed.insert(skewed.begin() + 20, {1, 65536, 0});
+  std::vector<Lengths> ragged;
+  for (int32_t i = 1; i <= 50; ++i) ragged.push_back({1, 97 * i, 0});
+  const std::vector<Lengths> prefill = {{2048, 2048, 0}, {1, 700, 0}, {512, 4096, 0}};
+  for (const auto& batch : {skewed, ragged, prefill}) {
+    for (const bool together : {false, true}) {
+      const LayerParams layer = layer_with(8, 4, together);
+      const Division d = divide(layer, batch, false);
+      for (const size_t workers : {2, 8, 64}) {
+        EXPECT_LE(largest_share(layer, d, workers), 1.1) << workers << ", " << d.items.size();
+      }
+    }
+  }
+}
+
+TEST(Division, IsNoFinerThanBalanceNeeds) {
+  EXPECT_LE(divide(layer_with(8, 4), std::vector<Lengths>(8, {1, 16384, 0}), false).items.size(),
+            64U);
+}
+
 TEST(Division, InvariantLooksAtTheSequenceAlone) {
   const LayerParams layer = layer_with(8, 4);
   const auto ranges_of = [&](const std::vector<Lengths>& batch, int32_t sequence) {

@@ -1,7 +1,10 @@
 // Options of the instance, and what describe says of them.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/plugins/cpu/each_isa.hpp"
+#include "tests/support/dense_tensor.hpp"
 #include "tests/support/plugin_driver.hpp"
 
 namespace attnrt::testing {
@@ -44,6 +47,43 @@ TEST(Options, TheHostsThreadsAreUsedWhereItHasThem) {
   PluginDriver driver(kPlugin, with({}, 3));
   EXPECT_NE(driver.describe().find("3 threads of the host"), std::string::npos)
       << driver.describe();
+}
+
+int64_t threads_of_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return std::distance(begin(tasks), end(tasks));
+}
+
+// Enough work for several threads.
+void append_and_forget(PluginDriver& driver) {
+  constexpr int32_t kTokens = 1024;
+  constexpr int32_t kDim = 128;
+  DenseTensor k(ATTNRT_DTYPE_F32, {kTokens, 2, kDim});
+  DenseTensor v(ATTNRT_DTYPE_F32, {kTokens, 2, kDim});
+  const std::vector<int64_t> slots(kTokens, -1);
+  AppendCall call;
+  call.k = k.view();
+  call.v = v.view();
+  call.cache.block_size = 16;
+  call.cache.heads = 2;
+  call.slots = slots;
+  const OpHandle op =
+      driver.prepare("attend", make_layer_class(ATTNRT_OP_APPEND, "f32", 4, 2, kDim, kDim));
+  driver.append(*op, call);
+}
+
+TEST(Options, NoThreadsOfItsOwnBesideTheHosts) {
+  const int64_t before = threads_of_process();
+  {
+    PluginDriver driver(kPlugin, with({{"threads", "4"}}, 3));
+    EXPECT_EQ(threads_of_process(), before);
+    append_and_forget(driver);
+    EXPECT_EQ(threads_of_process(), before);
+  }
+  // Without the host's it has them, so they are counted.
+  PluginDriver driver(kPlugin, with({{"threads", "4"}}));
+  append_and_forget(driver);
+  EXPECT_EQ(threads_of_process(), before + 3);
 }
 
 TEST(Options, UnknownValuesAreRefused) {
