@@ -6,9 +6,9 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
 
-// Formats whose values are exact as bf16.
+// Formats whose values are exact as bf16. Those of rotated rows are, but not the queries for them.
 constexpr bool exact_as_bf16(Format f) {
-  return computed_as(f) != Format::kF32 && f != Format::kF16;
+  return computed_as(f) != Format::kF32 && f != Format::kF16 && !is_rotated(f);
 }
 
 template <Format F>
