@@ -20,7 +20,7 @@ constexpr bool rotation_accepts(int32_t n) {
 }
 
 // Whether element i's sign is -1. Bit i % 32 of word i / 32.
-ATTNRT_HD bool rotation_is_negative(int32_t i) {
+ATTNRT_HD constexpr bool rotation_is_negative(int32_t i) {
   constexpr uint32_t kNegative[kMaxRotation / 32] = {
       0x9A8CA6F2U, 0x7F7FCA4EU, 0x59BBC293U, 0x9480ABC7U, 0xB55B747EU, 0x54503BBEU, 0xCDF467B7U,
       0x05DFBC5FU, 0xB291E3CCU, 0x57563834U, 0xE46AE225U, 0x67FC4CA6U, 0xCFC78691U, 0x32D9DFF1U,

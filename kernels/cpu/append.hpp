@@ -155,6 +155,10 @@ inline uint64_t store_row(Dtype dtype, const uint8_t* from, int n, float scale,
     uint8_t* page = side.scales + block * side.scale_block_stride + head * side.scale_head_stride;
     return store_nvfp4_row(line.x, n, row, page, side.scale_token_stride, static_cast<int>(slot),
                            F == Format::kNvfp4Swizzled && is_v);
+  } else if constexpr (is_rotated(F)) {
+    return store_int4_row(line.x, n, row,
+                          side.scales + block * side.scale_block_stride +
+                              slot * side.scale_token_stride + head * side.scale_head_stride);
   } else if constexpr (has_row_scales(F)) {
     return store_scaled_row<F>(line, n, row,
                                side.scales + block * side.scale_block_stride +

@@ -308,28 +308,28 @@ inline HeadTile stage_tile(const HeadTile& t, StagedTile& rows, const Buffers& b
       t.p, t.q, t.begin, t.head, t.first, t.rows, {rows.k_rows, 0, t.k.n}, {rows.v_rows, 0, t.v.n}};
 }
 
-// Heads of a tile whose rows stand as F: scores, weights, sums. Items of several heads have few
-// rows a head (division.cpp).
-template <Format F, bool kRowScales, class Tiles, class Scales>
+// Heads of a tile whose rows stand as K and V: scores, weights, sums. Items of several heads have
+// few rows a head (division.cpp).
+template <Format K, Format V, bool kRowScales, class Tiles, class Scales>
 inline void attend_heads(int heads, float value_scale, Tiles tile_of, Scales scales_of_head,
                          Prefetcher& ahead, Buffers& b) {
   const HeadTile first = tile_of(0);
   const bool few = first.rows <= kStreamLimit;
   if (few) {
-    score_few_rows<F>(heads, first.k.n, tile_of, ahead, b);
+    score_few_rows<K>(heads, first.k.n, tile_of, ahead, b);
   } else {
-    score_many_rows<F>(first, ahead, b);
+    score_many_rows<K>(first, ahead, b);
   }
   bool special[kMaxRows];
   for (int h = 0; h < heads; ++h) {
     const HeadTile t = tile_of(h);
     const bool hidden = weigh<kRowScales>(t, scales_of_head(h), value_scale, b);
-    special[h] = hidden && has_special_values<F>(t.v, t.p.layer.dim_v);
+    special[h] = hidden && has_special_values<V>(t.v, t.p.layer.dim_v);
   }
   if (few) {
-    add_few_rows<F>(heads, first.v.n, tile_of, special, ahead, b);
+    add_few_rows<V>(heads, first.v.n, tile_of, special, ahead, b);
   } else {
-    add_many_rows<F>(first, special[0], ahead, b);
+    add_many_rows<V>(first, special[0], ahead, b);
   }
 }
 
@@ -344,7 +344,7 @@ inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin
     StagedTile staged;
     for (int h = 0; h < q.kv_heads; ++h) {
       const HeadTile tile = stage_tile<F>(tile_of(h), staged, b);
-      attend_heads<computed_as(F), false>(
+      attend_heads<computed_as(F), computed_as(F), false>(
           1, staged_factor(F), [&](int) { return tile; },
           [&](int) -> const RowScales& { return scales; }, ahead, b);
     }
@@ -353,7 +353,7 @@ inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin
       if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
       return scales;
     };
-    attend_heads<F, kRowScales>(q.kv_heads, value_factor(F), tile_of, scales_of_head, ahead, b);
+    attend_heads<F, F, kRowScales>(q.kv_heads, value_factor(F), tile_of, scales_of_head, ahead, b);
   }
 }
 

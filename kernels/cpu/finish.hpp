@@ -27,6 +27,7 @@ inline void write_row(const AttendParams& p, const RowPlace& place, int32_t kv_h
   } else {
     restore_row<computed_as(F)>(sums, p.layer.dim_v, factor * value_factor(computed_as(F)), line);
   }
+  if constexpr (is_rotated(F)) unrotate_row(line, p.layer.dim_v);
   if (l == 0.0F) memset(line, 0, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
   narrow_row(p.out.dtype, line, p.layer.dim_v,
              p.out.data + place.token * p.out.token_stride + place.head * p.out.head_stride);
@@ -69,7 +70,12 @@ inline void attend_rows(const AttendParams& p, const WorkItem& item, int rows, M
 template <Format F>
 inline void attend_item(const AttendParams& p, const WorkItem& item, MatrixBuffers& m, Buffers& b) {
   const int rows = rows_of(p, item.rows);
-  attend_rows<F>(p, item, rows, m, b);
+  if constexpr (is_rotated(F)) {
+    clear_rows(rows, b);
+    attend_int4(p, item, rows, b);
+  } else {
+    attend_rows<F>(p, item, rows, m, b);
+  }
   if (item.unit >= 0) return write_partial(p, item, rows, b);
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, item.rows, r);

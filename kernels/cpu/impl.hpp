@@ -9,6 +9,7 @@
 #include "kernels/cpu/math.hpp"
 #include "kernels/cpu/encode.hpp"
 #include "kernels/cpu/rows.hpp"
+#include "kernels/cpu/rotate.hpp"
 #include "kernels/cpu/mask.hpp"
 #include "kernels/cpu/softmax.hpp"
 #include "kernels/cpu/pages.hpp"
@@ -16,8 +17,10 @@
 #include "kernels/cpu/stage.hpp"
 #include "kernels/cpu/tile.hpp"
 #include "kernels/cpu/attend.hpp"
+#include "kernels/cpu/attend_int4.hpp"
 #include ATTNRT_CPU_MATRIX
 #include "kernels/cpu/finish.hpp"
+#include "kernels/cpu/append_int4.hpp"
 #include "kernels/cpu/append.hpp"
 #include "kernels/cpu/merge.hpp"
 // clang-format on
@@ -53,6 +56,8 @@ ATTNRT_INLINE auto with_format(Format format, Body body) {
       return body.template operator()<Format::kDsMlaV4>();
     case Format::kDsMlaV41:
       return body.template operator()<Format::kDsMlaV41>();
+    case Format::kInt4:
+      return body.template operator()<Format::kInt4>();
     default:
       return body.template operator()<Format::kF32>();
   }

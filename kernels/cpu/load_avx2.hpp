@@ -51,6 +51,14 @@ ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
   return floats(or_i(bits(x), sign));
 }
 
+// 2 kW codes of four bits, two a byte, the low nibble first, less the zero point: the even ones,
+// the odd ones.
+ATTNRT_INLINE void load_int4(const uint8_t* p, Vf zero_point, Vf& even, Vf& odd) {
+  const Vi pairs = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  even = sub(to_float(and_i(pairs, splat_i(0xF))), zero_point);
+  odd = sub(to_float(shr<4>(pairs)), zero_point);
+}
+
 template <Format F>
 ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
   if constexpr (F == Format::kF32) {

@@ -80,6 +80,15 @@ ATTNRT_INLINE void widen_codes(__m256i x, Vf& even, Vf& odd) {
   widen<F>(x, even, odd);
 }
 
+// 2 kW codes of four bits, two a byte, the low nibble first, less the zero point: the even ones,
+// the odd ones.
+ATTNRT_INLINE void load_int4(const uint8_t* p, Vf zero_point, Vf& even, Vf& odd) {
+  const Vi pairs = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const Vf values = sub(to_float(iota()), zero_point);
+  even = _mm512_permutexvar_ps(pairs, values);  // looks at four bits
+  odd = _mm512_permutexvar_ps(shr<4>(pairs), values);
+}
+
 template <Format F>
 ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
   if constexpr (F == Format::kF32) {

@@ -28,6 +28,14 @@ ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
   return Vf{kValues[p[0] & 15], kValues[p[0] >> 4], kValues[p[1] & 15], kValues[p[1] >> 4]};
 }
 
+// 2 kW codes of four bits, two a byte, the low nibble first, less the zero point: the even ones,
+// the odd ones.
+ATTNRT_INLINE void load_int4(const uint8_t* p, Vf zero_point, Vf& even, Vf& odd) {
+  const Vi pairs = load_bytes(p);
+  even = sub(to_float(and_i(pairs, splat_i(0xF))), zero_point);
+  odd = sub(to_float(shr<4>(pairs)), zero_point);
+}
+
 template <Format F>
 ATTNRT_INLINE Vf load_one(const uint8_t* p) {
   if constexpr (F == Format::kF32) {

@@ -22,13 +22,19 @@ enum class Format : int32_t {
   kNvfp4Swizzled,
   kDsMlaV32,
   kDsMlaV4,
-  kDsMlaV41
+  kDsMlaV41,
+  kInt4
 };
-inline constexpr int32_t kFormats = 13;
+inline constexpr int32_t kFormats = 14;
 
-// Formats whose rows have a scale of their own: int8_per_token_head, fp8_per_token_head.
+// Formats whose rows stand rotated (rotate.hpp): int4_per_token_head.
+static constexpr bool is_rotated(Format f) {
+  return f == Format::kInt4;
+}
+
+// Formats whose rows have a scale of their own: int8_, fp8_ and int4_per_token_head.
 static constexpr bool has_row_scales(Format f) {
-  return f == Format::kInt8 || f == Format::kFp8Row;
+  return f == Format::kInt8 || f == Format::kFp8Row || f == Format::kInt4;
 }
 
 enum class Dtype : int32_t { kF32, kF16, kBf16 };
@@ -58,18 +64,20 @@ static constexpr bool has_scales(Format f) {
 }
 
 // Formats that become another's rows, exactly, before anything is computed (stage.hpp). The f32
-// scales of fp8_ds_mla_v32 leave no room in a bf16.
+// scales of fp8_ds_mla_v32 leave no room in a bf16. Of int4's rows the codes do, less the zero
+// point.
 static constexpr bool is_staged(Format f) {
-  return has_block_scales(f) || is_ds_mla(f);
+  return has_block_scales(f) || is_ds_mla(f) || is_rotated(f);
 }
 static constexpr Format computed_as(Format f) {
   if (f == Format::kDsMlaV32) return Format::kF32;
   return is_staged(f) ? Format::kBf16 : f;
 }
 
-// Formats whose values, before row scales, are exact as bf16.
+// Formats whose values, before row scales, are exact as bf16. Those of rotated rows are, but not the
+// queries for them.
 static constexpr bool exact_as_bf16(Format f) {
-  return computed_as(f) != Format::kF32 && f != Format::kF16;
+  return computed_as(f) != Format::kF32 && f != Format::kF16 && !is_rotated(f);
 }
 
 // A dense tensor [tokens, heads, width] with a contiguous last axis.

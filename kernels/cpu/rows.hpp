@@ -18,7 +18,7 @@ constexpr int element_bytes(Format f) {
 constexpr int row_bytes(Format f, int n) {
   if (f == Format::kDsMlaV32) return 656;
   if (f == Format::kDsMlaV4) return 576;
-  return has_block_scales(f) ? n / 2 : n * element_bytes(f);
+  return has_block_scales(f) || f == Format::kInt4 ? n / 2 : n * element_bytes(f);
 }
 constexpr int element_bytes(Dtype d) {
   return d == Dtype::kF32 ? 4 : 2;

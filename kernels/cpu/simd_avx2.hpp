@@ -149,6 +149,14 @@ ATTNRT_INLINE float largest(Vf a) {
   return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
 }
 
+// Element i ^ kDistance where element i was.
+template <int kDistance>
+ATTNRT_INLINE Vf swapped(Vf x) {
+  if constexpr (kDistance == 1) return _mm256_permute_ps(x, 0xB1);
+  if constexpr (kDistance == 2) return _mm256_permute_ps(x, 0x4E);
+  if constexpr (kDistance == 4) return _mm256_permute2f128_ps(x, x, 1);
+}
+
 // to[i] = sum of the i-th argument.
 ATTNRT_INLINE void store_sums4(float* to, Vf a, Vf b, Vf c, Vf d) {
   const Vf all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));

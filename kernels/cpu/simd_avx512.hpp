@@ -138,6 +138,15 @@ ATTNRT_INLINE float largest(Vf a) {
   return _mm512_reduce_max_ps(a);
 }
 
+// Element i ^ kDistance where element i was.
+template <int kDistance>
+ATTNRT_INLINE Vf swapped(Vf x) {
+  if constexpr (kDistance == 1) return _mm512_permute_ps(x, 0xB1);
+  if constexpr (kDistance == 2) return _mm512_permute_ps(x, 0x4E);
+  if constexpr (kDistance == 4) return _mm512_shuffle_f32x4(x, x, 0xB1);
+  if constexpr (kDistance == 8) return _mm512_shuffle_f32x4(x, x, 0x4E);
+}
+
 // to[i] = sum of the i-th argument.
 ATTNRT_INLINE void store_sums4(float* to, Vf a, Vf b, Vf c, Vf d) {
   const Vf ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));

@@ -172,6 +172,13 @@ ATTNRT_INLINE float largest(Vf a) {
   return x > y ? x : y;
 }
 
+// Element i ^ kDistance where element i was.
+template <int kDistance>
+ATTNRT_INLINE Vf swapped(Vf x) {
+  if constexpr (kDistance == 1) return Vf{x[1], x[0], x[3], x[2]};
+  if constexpr (kDistance == 2) return Vf{x[2], x[3], x[0], x[1]};
+}
+
 // to[i] = sum of the i-th argument.
 ATTNRT_INLINE void store_sums4(float* to, Vf a, Vf b, Vf c, Vf d) {
   to[0] = sum(a);

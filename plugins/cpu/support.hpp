@@ -62,8 +62,9 @@ inline constexpr std::array kSwizzledTable = {
 inline constexpr std::array kDsMlaTable = {NamedFormat{"fp8_ds_mla_v32", Format::kDsMlaV32}};
 inline constexpr std::array kDsMlaV4Table = {NamedFormat{"fp8_ds_mla_v4", Format::kDsMlaV4},
                                              NamedFormat{"fp8_ds_mla_v41", Format::kDsMlaV41}};
+inline constexpr std::array kInt4Table = {NamedFormat{"int4_per_token_head", Format::kInt4}};
 static_assert(kFormatTable.size() + kNvfp4Table.size() + kSwizzledTable.size() +
-                  kDsMlaTable.size() + kDsMlaV4Table.size() ==
+                  kDsMlaTable.size() + kDsMlaV4Table.size() + kInt4Table.size() ==
               kFormats);
 inline constexpr size_t kPlainFormats = 6;  // latent rows have no scales of their own for V
 static_assert(!has_row_scales(kFormatTable[kPlainFormats - 1].format) &&
@@ -81,6 +82,10 @@ inline constexpr std::array kSwizzledDims = {HeadDims{64, 256, 64}, HeadDims{512
 inline constexpr std::array kLatentDims = {HeadDims{576, 512, 0}};
 
 inline constexpr std::array kDsMlaV4Dims = {HeadDims{512, 512, 512}};
+// Rows are rotated: powers of two.
+inline constexpr std::array kInt4Dims = {
+    HeadDims{32, 32, 0},   HeadDims{64, 64, 0},  HeadDims{128, 128, 0}, HeadDims{256, 256, 0},
+    HeadDims{512, 512, 0}, HeadDims{64, 128, 0}, HeadDims{128, 64, 0},  HeadDims{256, 128, 0}};
 
 inline constexpr uint32_t kAttendOps = 1U << ATTNRT_OP_APPEND | 1U << ATTNRT_OP_PREFILL |
                                        1U << ATTNRT_OP_DECODE | 1U << ATTNRT_OP_MIXED;
@@ -106,6 +111,8 @@ inline constexpr std::array kKernels = {
                   kLatentDims, 1, 256, 128, kAttendFeatures},
     KernelSupport{"attend_ds_mla_v4", kAttendOps, kDtypes, kDtypes, kDsMlaV4Table,
                   ATTNRT_CACHE_LATENT, kDsMlaV4Dims, 1, 256, 128, kAttendFeatures},
+    KernelSupport{"attend_int4", kAttendOps, kDtypes, kDtypes, kInt4Table, ATTNRT_CACHE_SEPARATE,
+                  kInt4Dims, 1, 256, 128, kAttendFeatures},
     KernelSupport{"merge",
                   1U << ATTNRT_OP_MERGE,
                   std::span(kDtypes).first(1),

@@ -59,6 +59,11 @@ struct Cell {
   uint32_t seed = 1;
 };
 
+// Whether rows stand rotated: then a value's error, and an infinity, is in all values of its row.
+inline bool is_rotated(Format format) {
+  return format == Format::kInt4PerTokenHead || format == Format::kInt4PerTokenHeadZp;
+}
+
 std::string to_string(const Cell& cell);
 Request to_request(const Cell& cell, const Device& device);
 

@@ -161,6 +161,10 @@ Verdict check_attend(const Cell& cell, Subject& subject, Oracle& oracle) {
                                    int64_t{cell.kv_heads} * cell.group, cell.head_dim.qk, kQ);
   HostTensor k = make_tensor(cell, DType::kF32, keys, cell.kv_heads, cell.head_dim.qk, kK);
   HostTensor v = make_tensor(cell, DType::kF32, keys, cell.kv_heads, cell.head_dim.v, kV);
+  if (is_rotated(cell.kv)) {
+    forget_infinities(k);
+    forget_infinities(v);
+  }
   mark_keys(cell, cell.head_dim.v, cell.cache == CacheKind::kLatent ? k : v);
   share_prefix(batch, k);
   share_prefix(batch, v);

@@ -53,6 +53,13 @@ HostTensor make_tensor(const Cell& cell, DType dtype, int64_t tokens, int64_t he
   return tensor;
 }
 
+void forget_infinities(HostTensor& t) {
+  for (int64_t token = 0; token < t.shape[0]; ++token)
+    for (int64_t head = 0; head < t.shape[1]; ++head)
+      for (int64_t i = 0; i < t.shape[2]; ++i)
+        if (std::isinf(t.get(token, head, i))) t.set(token, head, i, NAN);
+}
+
 void mark_keys(const Cell& cell, int64_t width, HostTensor& v) {
   if (cell.fill == Fill::kOutliers) return;
   // The loosest bound, of weights in bf16, is 2^-7 of a column's sum: 64 stands out of it among a

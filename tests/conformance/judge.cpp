@@ -35,10 +35,6 @@ Row row_of(const HostTensor& t, int64_t token, int64_t head) {
   return row;
 }
 
-bool is_rotated(Format format) {
-  return format == Format::kInt4PerTokenHead || format == Format::kInt4PerTokenHeadZp;
-}
-
 // A stored element differs from the appended one by at most a quarter of its row's largest: e2m1,
 // the coarsest, has half a spacing of 1/6 and a rounded scale.
 constexpr double kStoredSlack = 0.25;
@@ -155,6 +151,7 @@ class Judge {
         element_bytes(c_.cell.out) == 1 ? ATTNRT_DTYPE_F64 : static_cast<int32_t>(c_.cell.out);
     e.kv_len = keys;
     e.head_dim_qk = c_.cell.head_dim.qk;
+    e.head_dim_v = c_.cell.head_dim.v;
     const int64_t kv_head = h / c_.cell.group;
     e.abs_qk = keys_.abs_qk(row_of(c_.q, t, h), kv_head, first_key, keys);
     if (!c_.parameters.slopes.empty())

@@ -22,11 +22,16 @@ struct ErrorTerms {
   int32_t out_dtype = ATTNRT_DTYPE_F32;
   int64_t kv_len = 0;
   int32_t head_dim_qk = 0;
-  double abs_qk = 0;    // max over visible keys of |softmax_scale| * sum_i |q_i k_i|
+  int32_t head_dim_v = 0;
+  // Max over visible keys of |softmax_scale| * sum_i |q_i k_i|; of rotated rows the product of the
+  // lengths of q and k stands for the sum.
+  double abs_qk = 0;
   double abs_bias = 0;  // max over visible keys of |ALiBi bias|
   double softcap = 0;   // c; 0: none
-  double abs_pv = 0;    // sum_j p_j |v_j| / sum_j p_j of this element; max |v| will do
-  double out = 0;       // the oracle's value
+  // sum_j p_j |v_j| / sum_j p_j of this element; max |v| will do. Of rotated rows |v_j| is a
+  // length.
+  double abs_pv = 0;
+  double out = 0;  // the oracle's value
   double lse = 0;
 };
 
@@ -51,6 +56,12 @@ inline double weight_rounding(std::string_view format, int32_t q_dtype) {
   return exact && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
 }
 
+// Roundings of each value of a row of n that a backend turns itself: q for rotated keys, sums of
+// rotated values.
+inline double rotation_roundings(std::string_view format, int32_t n) {
+  return format.starts_with("int4_per_token_head") ? std::log2(n) : 0.0;
+}
+
 // Half the spacing of out's type relative to the value, and below its normal range.
 inline double out_rounding(int32_t dtype, double value) {
   switch (dtype) {
@@ -65,9 +76,11 @@ inline double out_rounding(int32_t dtype, double value) {
   }
 }
 
-// Absolute error of one score: the dot product and three scale factors, cap, bias, difference.
+// Absolute error of one score: the dot product, three scale factors and q's rotation, cap, bias,
+// difference.
 inline double score_error(const ErrorTerms& t) {
-  const double dot = gamma_f32(t.head_dim_qk + 4) * t.abs_qk;
+  const double turn = rotation_roundings(t.format, t.head_dim_qk);
+  const double dot = gamma_f32(t.head_dim_qk + 4 + turn) * t.abs_qk;
   const double cap = t.softcap > 0 ? t.softcap * kTanhError + 4 * kUnitF32 * t.abs_qk : 0;
   const double bias = 3 * kUnitF32 * (t.abs_bias + t.abs_qk);
   const double range = std::min(kExpReach, 2 * (t.abs_qk + t.abs_bias));
@@ -91,7 +104,9 @@ inline double out_bound(const ErrorTerms& t) {
   const double abs_pv = std::max(t.abs_pv, std::abs(t.out));  // never less than |out|
   // Sums before the division may leave f32's range though their quotient would not: no bound.
   if (static_cast<double>(t.kv_len) * abs_pv > 0x1p127) return HUGE_VAL;
-  const double before = relative * abs_pv + 0x1p-120 * (1 + abs_pv);  // last: f32 underflow
+  const double turn = gamma_f32(rotation_roundings(t.format, t.head_dim_v)) * (1 + relative);
+  const double before =
+      (relative + turn) * abs_pv + 0x1p-120 * (1 + abs_pv);  // last: f32 underflow
   return before + out_rounding(t.out_dtype, std::abs(t.out) + before);
 }
 

@@ -11,7 +11,7 @@ class Adversarial : public ::testing::TestWithParam<Fill> {};
 
 TEST_P(Adversarial, StaysWithinTheBound) {
   for (const char* format : {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp8_e4m3fnuz",
-                             "int8_per_token_head", "fp8_per_token_head"}) {
+                             "int8_per_token_head", "fp8_per_token_head", "int4_per_token_head"}) {
     CpuCase c;
     c.format = format;
     c.fill = GetParam();
@@ -26,7 +26,7 @@ INSTANTIATE_TEST_SUITE_P(Fills, Adversarial,
                                            Fill::kSubnormal, Fill::kHuge));
 
 TEST(LongContext, StaysWithinTheBound) {
-  for (const char* format : {"bf16", "fp8_e4m3"}) {
+  for (const char* format : {"bf16", "fp8_e4m3", "int4_per_token_head"}) {
     CpuCase c;
     c.format = format;
     c.q_heads = 2;

@@ -196,7 +196,8 @@ struct Arithmetic {
 TEST_P(Features, AreAsTheOracleComputesThem) {
   for (const Arithmetic a : {Arithmetic{"f16", ATTNRT_DTYPE_F32},
                              {"bf16", ATTNRT_DTYPE_BF16},
-                             {"int8_per_token_head", ATTNRT_DTYPE_BF16}})
+                             {"int8_per_token_head", ATTNRT_DTYPE_BF16},
+                             {"int4_per_token_head", ATTNRT_DTYPE_BF16}})
     for (const int32_t group : {1, 12}) {
       CpuCase c;
       c.format = a.format;

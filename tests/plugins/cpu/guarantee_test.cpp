@@ -17,7 +17,7 @@ CpuCase mixed_case(const char* format) {
 }
 
 TEST(Guarantee, ThreadsChangeNoBit) {
-  for (const char* format : {"bf16", "int8_per_token_head"}) {
+  for (const char* format : {"bf16", "int8_per_token_head", "int4_per_token_head"}) {
     const CpuFixture fixture(mixed_case(format));
     for (const std::string& isa : cpu::available_isas()) {
       const Result one = fixture.run(isa, 1);
