@@ -1,27 +1,32 @@
 #!/usr/bin/env bash
-# Installs what building and testing attnrt needs, on Debian 12, Ubuntu 24.04 and newer. Unattended;
-# says what it installs; quiet when everything is there.
+# Installs what building and testing attnrt needs, on Debian 12, Ubuntu 24.04 and newer; with --emulated
+# also what building for AArch64 and running that here takes. Unattended; says what it installs; quiet
+# when everything is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/script/steps.sh
 
-readonly PACKAGES=(
+PACKAGES=(
   g++ cmake ninja-build ccache git ca-certificates
   make # what CMake takes where a plugin's author names no generator
   libboost-dev libboost-filesystem-dev libyaml-cpp-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv # the recording of real models
 )
+[ "$(uname -m)" = aarch64 ] && PACKAGES+=(libhwy-dev) # the kernels for NEON
+readonly EMULATION=(g++-aarch64-linux-gnu qemu-user libhwy-dev)
 
 main() {
   case "${1:-}" in
     "") ;;
+    --emulated) PACKAGES+=("${EMULATION[@]}") ;;
     -h | --help)
-      say "usage: tools/setup.sh"
+      say "usage: tools/setup.sh [--emulated]"
       say "Installs with apt, where missing: ${PACKAGES[*]}"
+      say "With --emulated also: ${EMULATION[*]}"
       return
       ;;
-    *) die "unknown option '$1' (there is only --help)" ;;
+    *) die "unknown option '$1' (there are --emulated and --help)" ;;
   esac
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     elsewhere

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs the tests: all of them as a release, then under the sanitizers a counted part, or all.
+# Builds and runs the tests: all of them as a release, then a counted part, or all, under the sanitizers
+# and for AArch64 in QEMU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/script/steps.sh
@@ -8,17 +9,21 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # stake. The others are arithmetic on values, or the same code once more.
 readonly ASAN_FOLDERS=(manifest load cache config codec run bench plugins)
 readonly TSAN_FOLDERS=(cache run bench plugins/cpu)
+# What takes longest in QEMU, which is mostly the oracle: masks and switches one by one (they stay in
+# Features/everything), every shape of nvfp4.
+readonly NOT_EMULATED='Features.*/[^e]|ScalesForEveryBlock'
 
-passed=0 failed=0 full=no
+passed=0 failed=0 full=no emulated=too
 
 usage() {
   cat <<'TEXT'
-usage: tools/test.sh [--full]
+usage: tools/test.sh [--full | --emulated]
 
-Installs what is missing, then configures, builds and tests the presets release, asan and tsan.
+Installs what is missing, then configures, builds and tests the presets release, asan, tsan and aarch64.
 
-  --full   all tests under the sanitizers too, not only a part
-  --help   this text
+  --full       all tests under the sanitizers and in QEMU too, not only a part
+  --emulated   the preset aarch64 alone, all its tests
+  --help       this text
 TEXT
 }
 
@@ -27,10 +32,16 @@ main() {
   case "${1:-}" in
     "") ;;
     --full) full=yes ;;
+    --emulated) full=yes emulated=only ;;
     -h | --help) usage && return ;;
     *) usage >&2 && die "unknown option '$1'" ;;
   esac
   bash tools/setup.sh
+  if [ "$emulated" = only ]; then
+    emulate
+    summary $((SECONDS - start))
+    return
+  fi
   step "Python environment of tools/record" build/log/python.log bash tools/record/install.sh ||
     say "No network? The tests of tools/record will be skipped."
   build_and_test release
@@ -41,6 +52,8 @@ main() {
     part asan "${ASAN_FOLDERS[@]}"
     part tsan "${TSAN_FOLDERS[@]}"
   fi
+  # On such a machine the release was just that.
+  [ "$(uname -m)" = aarch64 ] || emulate
   summary $((SECONDS - start))
 }
 
@@ -71,11 +84,29 @@ part() {
   done
 }
 
-# run_tests PRESET FOLDER: a folder of the build tree, "." for all. Counts what CTest counted.
+# The cpu plugin for AArch64, against the oracle. Nothing of the library's dependencies is built for it.
+emulate() {
+  [ -f plugins/cpu/CMakeLists.txt ] || return 0
+  if ! bash tools/setup.sh --emulated; then
+    [ "$emulated" = only ] && die "what --emulated needs is not there"
+    say "No network? The tests for AArch64 will be skipped."
+    return
+  fi
+  local chosen=()
+  [ "$full" = yes ] || chosen=(-E "$NOT_EMULATED")
+  configure aarch64 -DATTNRT_BUILD_TESTS=ON -DATTNRT_WARNINGS_AS_ERRORS=ON || die "the configuration failed"
+  build aarch64 || die "the build failed"
+  [ "$full" = yes ] || say "aarch64: all tests of $(count_tests aarch64 .) but $NOT_EMULATED (--full runs those too)"
+  run_tests aarch64 . "${chosen[@]}"
+}
+
+# run_tests PRESET FOLDER [CTEST OPTIONS…]: a folder of the build tree, "." for all. Counts what CTest counted.
 run_tests() {
-  local preset=$1 log=build/log/$1-test-${2//\//-}.log title="Testing $1"
-  [ "$2" = . ] && log=build/log/$1-test.log || title="$title, $2"
-  step "$title" "$log" ctest --test-dir "build/$preset/$2" --output-on-failure --no-tests=error -j "$(nproc)" || true
+  local preset=$1 folder=$2 log=build/log/$1-test-${2//\//-}.log title="Testing $1"
+  shift 2
+  [ "$folder" = . ] && log=build/log/$preset-test.log || title="$title, $folder"
+  step "$title" "$log" ctest --test-dir "build/$preset/$folder" --output-on-failure --no-tests=error \
+    -j "$(nproc)" "$@" || true
   local counts
   counts=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' "$log")
   [ -n "$counts" ] || die "$log: CTest ran no test"

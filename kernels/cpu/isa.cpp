@@ -56,6 +56,9 @@ std::vector<Isa> find_instruction_sets() {
       {"avx512", avx512_table, "avx2 fma f16c avx512f avx512bw avx512vl avx512dq", avx512});
   sets.push_back({"avx2", avx2_table, "avx2 fma f16c", avx2});
 #endif
+#if defined(ATTNRT_CPU_NEON)
+  sets.push_back({"neon", neon_table, "neon", true});
+#endif
   sets.push_back({"portable", portable_table, "", true});
   return sets;
 }

@@ -38,5 +38,8 @@ const KernelTable& avx512_table();
 const KernelTable& avx512_bf16_table();
 const KernelTable& avx512_amx_table();
 #endif
+#if defined(ATTNRT_CPU_NEON)
+const KernelTable& neon_table();
+#endif
 
 }  // namespace attnrt::cpu
