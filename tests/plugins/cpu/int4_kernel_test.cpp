@@ -124,7 +124,7 @@ struct Attention {
     p.v = side_of(v_pages);
     std::vector<float> scratch(static_cast<size_t>(kernels.attend_scratch(p.layer)) + 16);
     const auto at = reinterpret_cast<uintptr_t>(scratch.data());
-    kernels.attend(p, {{0, 0, 1, 0, 1}, 0, keys, -1, 0}, scratch.data() + (64 - at % 64) % 64 / 4);
+    kernels.attend(p, {{0, 0, 1, 0, 1, 0}, 0, keys, -1, 0}, scratch.data() + (64 - at % 64) % 64 / 4);
   }
 
  private:
