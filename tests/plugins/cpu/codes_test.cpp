@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "kernels/codec/fp8_e4m3.h"
 #include "kernels/codec/fp8_e4m3fnuz.h"
@@ -83,6 +84,85 @@ TEST_P(Codes, ComeThroughAsTheirValues) {
   expect_all(Format::kFp8E4m3, codec::Fp8E4M3::decode);
   expect_all(Format::kFp8E5m2, codec::Fp8E5M2::decode);
   expect_all(Format::kFp8E4m3fnuz, codec::Fp8E4M3Fnuz::decode);
+}
+
+// int8 pages of K and V with every code, -128 too, which no append of ours writes: a sequence a
+// key.
+class Int8Page {
+ public:
+  Int8Page()
+      : batch(std::vector<SequenceLengths>(kKeys, SequenceLengths{1, 1}), 16), cache(spec()) {
+    const attnrt_cache_view view = cache.view();
+    const std::vector<int64_t> slots = batch.key_slots();
+    for (const attnrt_cache_side& side : {view.k, view.v}) {
+      for (int32_t key = 0; key < kKeys; ++key)
+        write_row(side, slots[static_cast<size_t>(key)], key);
+    }
+  }
+  static double value(int32_t key, int32_t i) { return key * kDim + i - 128; }
+
+  TestBatch batch;
+  PagedCache cache;
+
+ private:
+  CacheSpec spec() const {
+    CacheSpec s;
+    s.format = Format::kInt8PerTokenHead;
+    s.head_dim = {kDim, kDim};
+    s.blocks = batch.blocks();
+    return s;
+  }
+  static void write_row(const attnrt_cache_side& side, int64_t slot, int32_t key) {
+    const int64_t at = slot / 16 * side.block_stride + slot % 16 * side.token_stride;
+    auto* row = static_cast<uint8_t*>(side.data) + at;
+    for (int32_t i = 0; i < kDim; ++i) {
+      row[i] = static_cast<uint8_t>(static_cast<int8_t>(value(key, i)));
+    }
+    const float scale = 1.0F;
+    const int64_t place = slot / 16 * side.scale_block_stride + slot % 16 * side.scale_token_stride;
+    std::memcpy(static_cast<uint8_t*>(side.scales) + place, &scale, sizeof(scale));
+  }
+};
+
+// Over a single key out is V, and with a query of a single 1 the score, and so lse, is one value of
+// K.
+TEST_P(Codes, EveryCodeOfInt8PagesCounts) {
+  for (const int32_t heads : {4, 8, kDim}) {  // rows a head: few, and many
+    Int8Page page;
+    DriverOptions options;
+    options.options = {{"isa", GetParam()}};
+    PluginDriver driver(ATTNRT_BINARY_DIR "/plugins/cpu.so", options);
+    attnrt_layer_class layer =
+        make_layer_class(ATTNRT_OP_DECODE, "int8_per_token_head", heads, 1, kDim, kDim);
+    layer.q_dtype = ATTNRT_DTYPE_BF16;
+    layer.out_dtype = ATTNRT_DTYPE_F32;
+    layer.softmax_scale = 1.0F;
+    layer.features |= ATTNRT_FEATURE_LSE;
+    const OpHandle attend = driver.prepare("attend", layer);
+    for (int32_t first = 0; first < kDim; first += heads) {
+      DenseTensor q(ATTNRT_DTYPE_BF16, {kKeys, heads, kDim});
+      q.fill(0.0);
+      DenseTensor out(ATTNRT_DTYPE_F32, {kKeys, heads, kDim});
+      DenseTensor lse(ATTNRT_DTYPE_F32, {kKeys, heads, 0});
+      for (int32_t key = 0; key < kKeys; ++key) {
+        for (int32_t h = 0; h < heads; ++h) q.set(key, h, first + h, 1.0);
+      }
+      AttendCall call;
+      call.q = q.view();
+      call.out = out.view();
+      call.lse = lse.view();
+      call.cache = page.cache.view();
+      driver.attend(*attend, page.batch.view(), page.batch.bounds(), call);
+      for (int32_t key = 0; key < kKeys; ++key) {
+        for (int32_t h = 0; h < heads; ++h) {
+          EXPECT_EQ(lse.get(key, h, 0), Int8Page::value(key, first + h)) << heads << " heads";
+        }
+        for (int32_t i = 0; i < kDim; ++i) {
+          EXPECT_EQ(out.get(key, 0, i), Int8Page::value(key, i)) << heads << " heads";
+        }
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Codes, ::testing::ValuesIn(cpu::available_isas()), cpu::isa_label);
