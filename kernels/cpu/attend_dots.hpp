@@ -67,7 +67,7 @@ inline void score_panels(const HeadTile& t, Prefetcher& ahead, MatrixBuffers& m,
     pack_key_panel<F>(t.k, n * kPanel, dim, m.keys + n * stride);
   }
   multiply_panels<false>(m.q + t.first * m.q_stride, m.q_stride, m.keys, stride, panels, dim / 2,
-                         t.rows, nullptr, b.scores + t.first * kTile, kTile);
+                         t.rows, b.state.alpha, b.scores + t.first * kTile, kTile);
 }
 
 inline void pack_weights(const HeadTile& t, const Buffers& b, MatrixBuffers& m) {

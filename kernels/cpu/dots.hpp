@@ -52,7 +52,7 @@ inline void pack_key_panel(const HeadKeys& keys, int t, int dim, uint32_t* to) {
   }
 }
 
-// c[r] = (alpha ? alpha[r] * c[r] : 0) + a[r] x two panels, for R rows; a stands in pairs.
+// c[r] = (kAccumulate ? alpha[r] * c[r] : 0) + a[r] x two panels, for R rows; a stands in pairs.
 template <int R, bool kAccumulate>
 ATTNRT_INLINE void multiply_pairs(const uint32_t* a, int64_t a_stride, const uint32_t* panel,
                                   int64_t panel_stride, int depth, const float* alpha, float* c,
