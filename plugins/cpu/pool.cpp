@@ -1,5 +1,7 @@
 #include "pool.hpp"
 
+#include <pthread.h>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -22,7 +24,10 @@ void relax() {
 Pool::Pool(int32_t threads) {
   threads_.reserve(static_cast<size_t>(threads - 1));
   try {
-    for (int64_t i = 1; i < threads; ++i) threads_.emplace_back([this, i] { work(i); });
+    for (int64_t i = 1; i < threads; ++i) {
+      threads_.emplace_back([this, i] { work(i); });
+      pthread_setname_np(threads_.back().native_handle(), kThreadName);
+    }
   } catch (...) {
     stop();
     throw;

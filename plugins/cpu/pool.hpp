@@ -13,6 +13,9 @@
 
 namespace attnrt::cpu {
 
+// What debuggers and `top -H` show; 15 characters at most.
+constexpr const char* kThreadName = "attnrt-cpu";
+
 class Pool {
  public:
   using Job = void (*)(void* arg, int64_t worker);
