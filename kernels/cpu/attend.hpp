@@ -75,6 +75,11 @@ ATTNRT_INLINE RowPlace place_of(const AttendParams& p, const QueryRows& q, int r
           kv_head * p.layer.group + r % p.layer.group};
 }
 
+ATTNRT_INLINE const uint8_t* query_row(const AttendParams& p, const QueryRows& q, int r) {
+  const RowPlace place = place_of(p, q, r);
+  return p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
+}
+
 ATTNRT_INLINE int rows_of(const AttendParams& p, const QueryRows& q) {
   return q.kv_heads * q.q_count * p.layer.group;
 }
@@ -94,8 +99,7 @@ template <class Dot, Format F>
 inline void load_queries_for_dot(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
   constexpr int kStep = Dot::template kStep<F>;
   for (int r = 0; r < rows; ++r) {
-    const RowPlace place = place_of(p, q, r);
-    const uint8_t* from = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
+    const uint8_t* from = query_row(p, q, r);
     auto* to = reinterpret_cast<uint8_t*>(b.q + r * b.q_stride);
     for (int i = 0; i < p.layer.dim_qk; i += kStep) {
       typename Dot::Vector x[kStep / 32];
@@ -112,9 +116,7 @@ inline void load_queries(const AttendParams& p, const QueryRows& q, int rows, Bu
     if (uses_dot<F>(p, q)) return load_queries_for_dot<Bf16Dot, F>(p, q, rows, b);
   }
   for (int r = 0; r < rows; ++r) {
-    const RowPlace place = place_of(p, q, r);
-    const uint8_t* from = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
-    widen_row(p.q.dtype, from, p.layer.dim_qk, b.line);
+    widen_row(p.q.dtype, query_row(p, q, r), p.layer.dim_qk, b.line);
     permute_row<F>(b.line, p.layer.dim_qk, b.q + r * b.q_stride);
   }
 }
@@ -157,13 +159,28 @@ ATTNRT_INLINE HeadTile head_tile(const AttendParams& p, const QueryRows& q, int3
           h,
           h * rows,
           rows,
-          {keys.k, h * p.k.head_stride, keys.n},
-          {keys.v, h * v_stride, keys.n}};
+          {keys.k, h * p.k.head_stride, keys.n, keys.k_scales, h * p.k.scale_head_stride},
+          {keys.v, h * v_stride, keys.n, keys.v_scales, h * p.v.scale_head_stride}};
 }
 
-// Scores to weights for all rows. Returns whether a row gives a key no weight at all.
-template <bool kRowScales>
-inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale, Buffers& b) {
+// Scales of one head's rows, 1 behind n.
+struct RowScales {
+  alignas(64) float k[kTile];
+  alignas(64) float v[kTile];
+};
+
+inline void load_scales(const HeadTile& t, RowScales& scales) {
+  for (int i = 0; i < t.k.n; ++i) {
+    scales.k[i] = load_scale(scales_of(t.k, i));
+    scales.v[i] = load_scale(scales_of(t.v, i));
+  }
+  for (int i = t.k.n; i < kTile; ++i) scales.k[i] = scales.v[i] = 1.0F;
+}
+
+// Scores to weights for all rows. Returns whether a row gives a key no weight at all. Scales: of
+// each key's row, or null.
+inline bool weigh(const HeadTile& t, const float* key_scales, const float* value_scales,
+                  float value_scale, Buffers& b) {
   const AttendParams& p = t.p;
   const float scale =
       p.layer.softmax_scale * scale_of(p.k_scale, t.q.kv_head + t.head) * value_scale;
@@ -180,14 +197,20 @@ inline bool weigh(const HeadTile& t, const RowScales& scales, float value_scale,
     for (int g = 0; g < p.layer.group; ++g, ++r) {
       float* s = b.scores + r * kTile;
       const float slope = rule.alibi == nullptr ? 0.0F : rule.alibi[first_head + g];
-      const bool lost = finish_scores<kRowScales>(rule, slope, key_minus_query, n, scales.k, s);
+      const bool lost = finish_scores(rule, slope, key_minus_query, n, key_scales, s);
       if (masked) hide_masked(mask, t.begin, n, s);
       b.unseen[r] = lost || masked ? unseen_keys(n, s) : 0;
       hidden |= lost || masked;
-      weigh_row<kRowScales>(n, scales.v, s, b.state, r);
+      weigh_row(n, value_scales, s, b.state, r);
     }
   }
   return hidden;
+}
+
+inline bool weigh_scaled(const HeadTile& t, const RowScales* scales, float value_scale,
+                         Buffers& b) {
+  if (scales == nullptr) return weigh(t, nullptr, nullptr, value_scale, b);
+  return weigh(t, scales->k, scales->v, value_scale, b);
 }
 
 template <Format F>
@@ -302,7 +325,7 @@ inline HeadTile stage_tile(const HeadTile& t, StagedTile& rows, const Buffers& b
   rows.k_stride = kBytes * b.q_stride;
   rows.v = t.p.layer.latent != 0 ? rows.k : rows.k + kTile * rows.k_stride;
   rows.v_stride = t.p.layer.latent != 0 ? rows.k_stride : kBytes * b.out_stride;
-  stage_head<F>(t.p, t.q.sequence, t.q.kv_head + t.head, t.begin, t.k, t.v, rows);
+  stage_rows<F>(t.p, t.begin, t.k, t.v, rows);
   list_staged(t.k.n, rows);
   return {
       t.p, t.q, t.begin, t.head, t.first, t.rows, {rows.k_rows, 0, t.k.n}, {rows.v_rows, 0, t.v.n}};
@@ -310,7 +333,7 @@ inline HeadTile stage_tile(const HeadTile& t, StagedTile& rows, const Buffers& b
 
 // Heads of a tile whose rows stand as K and V: scores, weights, sums. Items of several heads have
 // few rows a head (division.cpp).
-template <Format K, Format V, bool kRowScales, class Tiles, class Scales>
+template <Format K, Format V, class Tiles, class Scales>
 inline void attend_heads(int heads, float value_scale, Tiles tile_of, Scales scales_of_head,
                          Prefetcher& ahead, Buffers& b) {
   const HeadTile first = tile_of(0);
@@ -323,7 +346,7 @@ inline void attend_heads(int heads, float value_scale, Tiles tile_of, Scales sca
   bool special[kMaxRows];
   for (int h = 0; h < heads; ++h) {
     const HeadTile t = tile_of(h);
-    const bool hidden = weigh<kRowScales>(t, scales_of_head(h), value_scale, b);
+    const bool hidden = weigh_scaled(t, scales_of_head(h), value_scale, b);
     special[h] = hidden && has_special_values<V>(t.v, t.p.layer.dim_v);
   }
   if (few) {
@@ -336,24 +359,24 @@ inline void attend_heads(int heads, float value_scale, Tiles tile_of, Scales sca
 template <Format F>
 inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin,
                         const KeyRows& keys, Prefetcher& ahead, Buffers& b) {
-  constexpr bool kRowScales = has_row_scales(F);
   const auto tile_of = [&](int h) { return head_tile(p, q, begin, h, keys); };
-  RowScales scales;
   if constexpr (is_staged(F)) {
     // One head after the other: its rows are staged where those of the last one were.
     StagedTile staged;
     for (int h = 0; h < q.kv_heads; ++h) {
       const HeadTile tile = stage_tile<F>(tile_of(h), staged, b);
-      attend_heads<computed_as(F), computed_as(F), false>(
+      attend_heads<computed_as(F), computed_as(F)>(
           1, staged_factor(F), [&](int) { return tile; },
-          [&](int) -> const RowScales& { return scales; }, ahead, b);
+          [](int) -> const RowScales* { return nullptr; }, ahead, b);
     }
   } else {
-    const auto scales_of_head = [&](int h) -> const RowScales& {
-      if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
-      return scales;
+    RowScales scales;
+    const auto scales_of_head = [&](int h) -> const RowScales* {
+      if constexpr (!has_row_scales(F)) return nullptr;
+      load_scales(tile_of(h), scales);
+      return &scales;
     };
-    attend_heads<F, F, kRowScales>(q.kv_heads, value_factor(F), tile_of, scales_of_head, ahead, b);
+    attend_heads<F, F>(q.kv_heads, value_factor(F), tile_of, scales_of_head, ahead, b);
   }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/cpu/dots.hpp"
+#include "kernels/cpu/few_rows.hpp"
 
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
@@ -15,11 +16,12 @@ constexpr int kFewRows = 8;
 
 // A thread's buffers beside those of attend.hpp.
 struct MatrixBuffers {
-  uint32_t* q;         // [row][q_stride] pairs
-  uint32_t* keys;      // panels of kTile keys
-  uint16_t* values;    // panels of V
-  uint16_t* weights;   // [row][kTile]
-  float* out;          // [row][out_stride], in the order of value_place
+  uint32_t* q;        // [row][q_stride] pairs
+  uint32_t* keys;     // panels of kTile keys
+  uint16_t* values;   // panels of V
+  uint16_t* weights;  // [row][kTile]
+  float* out;         // [row][out_stride], in the order of value_place
+  FewBuffers few;
   int64_t q_stride;    // pairs
   int64_t out_stride;  // columns
 };
@@ -39,20 +41,18 @@ inline int64_t cut_matrix(const LayerParams& layer, float* base, MatrixBuffers& 
   b.values = reinterpret_cast<uint16_t*>(take(kTile / 2 * b.out_stride));
   b.weights = reinterpret_cast<uint16_t*>(take(int64_t{kMaxRows} * kTile / 2));
   b.out = take(kMaxRows * b.out_stride);
-  return used;
+  return used + cut_few(layer, base == nullptr ? nullptr : base + used, b.few);
 }
 
 template <Format F>
 inline bool uses_matrix(const AttendParams& p) {
-  return exact_as_bf16(F) && p.q.dtype == Dtype::kBf16;
+  return (exact_as_bf16(F) || has_few_rows(F)) && p.q.dtype == Dtype::kBf16;
 }
 
 inline void pack_queries(const AttendParams& p, const QueryRows& q, int rows, MatrixBuffers& m) {
   const auto bytes = static_cast<size_t>(2 * p.layer.dim_qk);
   for (int r = 0; r < rows; ++r) {
-    const RowPlace place = place_of(p, q, r);
-    memcpy(m.q + r * m.q_stride,
-           p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride, bytes);
+    memcpy(m.q + r * m.q_stride, query_row(p, q, r), bytes);
   }
 }
 
@@ -86,10 +86,9 @@ template <Format F>
 inline void add_panels(const HeadTile& t, Prefetcher& ahead, MatrixBuffers& m, const Buffers& b) {
   constexpr int64_t kStride = int64_t{kTile} / 2 * kPanel;  // pairs of a panel
   const int dim = t.p.layer.dim_v;
-  const auto row = [&](int key) { return t.v.rows[key] + t.v.offset; };
   for (int key = 0; key < t.v.n; key += 2) {
     ahead.use(2 * row_bytes(F, dim));
-    unpack_value_pair<F>(row(key), key + 1 < t.v.n ? row(key + 1) : nullptr, dim,
+    unpack_value_pair<F>(row_of(t.v, key), key + 1 < t.v.n ? row_of(t.v, key + 1) : nullptr, dim,
                          m.values + key * kPanel, 2 * kStride);
   }
   constexpr int kColumns = kUnpackChunk<F>;
@@ -101,10 +100,10 @@ inline void add_panels(const HeadTile& t, Prefetcher& ahead, MatrixBuffers& m, c
 }
 
 template <Format F, Format As>
-inline void attend_head(const HeadTile& t, const RowScales& scales, Prefetcher& ahead,
+inline void attend_head(const HeadTile& t, const RowScales* scales, Prefetcher& ahead,
                         MatrixBuffers& m, Buffers& b) {
   score_panels<As>(t, ahead, m, b);
-  weigh<has_row_scales(F)>(t, scales, staged_factor(F), b);
+  weigh_scaled(t, scales, staged_factor(F), b);
   pack_weights(t, b, m);
   add_panels<As>(t, ahead, m, b);
 }
@@ -112,16 +111,16 @@ inline void attend_head(const HeadTile& t, const RowScales& scales, Prefetcher& 
 template <Format F>
 inline void attend_dots_tile(const AttendParams& p, const QueryRows& q, int32_t begin,
                              const KeyRows& keys, Prefetcher& ahead, MatrixBuffers& m, Buffers& b) {
-  constexpr bool kRowScales = has_row_scales(F);
   RowScales scales;
   StagedTile staged;
   for (int h = 0; h < q.kv_heads; ++h) {
     const HeadTile t = head_tile(p, q, begin, h, keys);
-    if constexpr (kRowScales) find_scales(p, q.sequence, q.kv_head + h, begin, keys.n, scales);
+    if constexpr (has_row_scales(F)) load_scales(t, scales);
+    const RowScales* row_scales = has_row_scales(F) ? &scales : nullptr;
     if constexpr (is_staged(F)) {
-      attend_head<F, computed_as(F)>(stage_tile<F>(t, staged, b), scales, ahead, m, b);
+      attend_head<F, computed_as(F)>(stage_tile<F>(t, staged, b), row_scales, ahead, m, b);
     } else {
-      attend_head<F, F>(t, scales, ahead, m, b);
+      attend_head<F, F>(t, row_scales, ahead, m, b);
     }
   }
 }
@@ -146,9 +145,12 @@ inline bool hand_over_sums(const AttendParams& p, int rows, const MatrixBuffers&
 template <Format F>
 inline bool attend_on_matrix(const AttendParams& p, const WorkItem& item, MatrixBuffers& m,
                              Buffers& b) {
+  const QueryRows& q = item.rows;
+  if (q.q_count * p.layer.group <= kFewRows) {
+    if constexpr (has_few_rows(F)) return attend_few_rows<F>(p, item, m.few, b);
+    return false;
+  }
   if constexpr (exact_as_bf16(F)) {
-    const QueryRows& q = item.rows;
-    if (q.q_count * p.layer.group <= kFewRows) return false;
     const int rows = rows_of(p, q);
     memset(m.out, 0, static_cast<size_t>(rows * m.out_stride) * sizeof(float));
     pack_queries(p, q, rows, m);

@@ -47,7 +47,7 @@ inline void stage_unrotated_row(const uint8_t* row, float zero_point, int dim, u
 template <Format kKeys>
 inline HeadTile stage_int4_tile(const HeadTile& t, StagedTile& rows, RowScales& scales,
                                 const Buffers& b) {
-  find_scales(t.p, t.q.sequence, t.q.kv_head + t.head, t.begin, t.k.n, scales);
+  load_scales(t, scales);
   ZeroPoints zero_points;
   take_zero_points(scales.k, zero_points.k);
   take_zero_points(scales.v, zero_points.v);
@@ -56,15 +56,14 @@ inline HeadTile stage_int4_tile(const HeadTile& t, StagedTile& rows, RowScales& 
   rows.v = rows.k + kTile * rows.k_stride;
   rows.v_stride = element_bytes(Format::kBf16) * b.out_stride;
   for (int i = 0; i < t.k.n; ++i) {
-    const uint8_t* k = t.k.rows[i] + t.k.offset;
+    const uint8_t* k = row_of(t.k, i);
     uint8_t* to = rows.k + i * rows.k_stride;
     if constexpr (kKeys == Format::kBf16) {
       stage_int4_row(k, zero_points.k[i], t.p.layer.dim_qk, to);
     } else {
       stage_unrotated_row(k, zero_points.k[i], t.p.layer.dim_qk, to);
     }
-    stage_int4_row(t.v.rows[i] + t.v.offset, zero_points.v[i], t.p.layer.dim_v,
-                   rows.v + i * rows.v_stride);
+    stage_int4_row(row_of(t.v, i), zero_points.v[i], t.p.layer.dim_v, rows.v + i * rows.v_stride);
   }
   list_staged(t.k.n, rows);
   return {
@@ -79,9 +78,8 @@ inline void attend_int4_tiles(const AttendParams& p, const WorkItem& item, Buffe
     for (int h = 0; h < item.rows.kv_heads; ++h) {
       const HeadTile in_pages = head_tile(p, item.rows, begin, h, keys);
       const HeadTile tile = stage_int4_tile<kKeys>(in_pages, staged, scales, b);
-      attend_heads<kKeys, Format::kBf16, true>(
-          1, 1.0F, [&](int) { return tile; }, [&](int) -> const RowScales& { return scales; },
-          ahead, b);
+      attend_heads<kKeys, Format::kBf16>(
+          1, 1.0F, [&](int) { return tile; }, [&](int) { return &scales; }, ahead, b);
     }
   });
 }
@@ -90,9 +88,7 @@ inline void attend_int4_tiles(const AttendParams& p, const WorkItem& item, Buffe
 inline bool load_rotated_queries(const AttendParams& p, const QueryRows& q, int rows, Buffers& b) {
   Vf all = zero();
   for (int r = 0; r < rows; ++r) {
-    const RowPlace place = place_of(p, q, r);
-    const uint8_t* from = p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride;
-    widen_row(p.q.dtype, from, p.layer.dim_qk, b.line);
+    widen_row(p.q.dtype, query_row(p, q, r), p.layer.dim_qk, b.line);
     for (int i = 0; i < p.layer.dim_qk; i += kW) all = fma(load(b.line + i), zero(), all);
     rotate_query(b.line, p.layer.dim_qk);
     permute_row<Format::kBf16>(b.line, p.layer.dim_qk, b.q + r * b.q_stride);
@@ -103,7 +99,6 @@ inline bool load_rotated_queries(const AttendParams& p, const QueryRows& q, int 
 // An infinite q gives scores of one infinity, of which a rotation would make the difference of two:
 // there the keys are unrotated instead, one after the other.
 inline void attend_int4(const AttendParams& p, const WorkItem& item, int rows, Buffers& b) {
-  if (item.kv_begin >= item.kv_end) return;
   AttendParams as_f32 = p;
   as_f32.q.dtype = Dtype::kF32;
   if (load_rotated_queries(p, item.rows, rows, b)) {

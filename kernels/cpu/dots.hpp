@@ -19,8 +19,8 @@ constexpr int kCodeStep = 64;  // 8-bit codes of a vector
 template <Format F>
 ATTNRT_INLINE void store_code_pairs(__m512i codes, uint32_t* to) {
   // Of each key in a lane, codes 0 and 1 first, codes 2 and 3 behind: then unpacking makes pairs.
-  const __m512i by_pairs = _mm512_broadcast_i32x4(
-      _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+  const __m512i by_pairs =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
   __m512i high;
   __m512i low;
   decode_codes<F>(_mm512_shuffle_epi8(codes, by_pairs), high, low);
@@ -37,7 +37,7 @@ inline void pack_key_panel(const HeadKeys& keys, int t, int dim, uint32_t* to) {
     for (int j = 0; j < kPanel; ++j) {
       r[j] = zero();
       if (t + j < keys.n) {
-        const uint8_t* row = keys.rows[t + j] + keys.offset + i * element_bytes(F);
+        const uint8_t* row = row_of(keys, t + j) + i * element_bytes(F);
         r[j] = floats(load_codes<F>(row, dim - i));
       }
     }

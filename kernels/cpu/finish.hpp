@@ -58,8 +58,12 @@ inline void attend_rows(const AttendParams& p, const WorkItem& item, int rows, M
   if (uses_matrix<F>(p) && attend_on_matrix<F>(p, item, m, b)) return;
   constexpr Format kAs = computed_as(F);
   clear_rows(rows, b);
-  load_queries<kAs>(p, item.rows, rows, b);
-  attend_tiles<F>(p, item, b);
+  if constexpr (is_rotated(F)) {
+    attend_int4(p, item, rows, b);
+  } else {
+    load_queries<kAs>(p, item.rows, rows, b);
+    attend_tiles<F>(p, item, b);
+  }
   if (!uses_matrix<F>(p)) return;
   for (int r = 0; r < rows; ++r) {
     restore_row<kAs>(b.out + r * b.out_stride, p.layer.dim_v, value_factor(kAs), b.line);
@@ -70,12 +74,7 @@ inline void attend_rows(const AttendParams& p, const WorkItem& item, int rows, M
 template <Format F>
 inline void attend_item(const AttendParams& p, const WorkItem& item, MatrixBuffers& m, Buffers& b) {
   const int rows = rows_of(p, item.rows);
-  if constexpr (is_rotated(F)) {
-    clear_rows(rows, b);
-    attend_int4(p, item, rows, b);
-  } else {
-    attend_rows<F>(p, item, rows, m, b);
-  }
+  attend_rows<F>(p, item, rows, m, b);
   if (item.unit >= 0) return write_partial(p, item, rows, b);
   for (int r = 0; r < rows; ++r) {
     const RowPlace place = place_of(p, item.rows, r);

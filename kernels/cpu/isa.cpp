@@ -9,7 +9,15 @@
 namespace attnrt::cpu {
 namespace {
 
-#if defined(ATTNRT_CPU_X86)
+#if defined(ATTNRT_CPU_EMULATED_AMX)
+// In a test (tests/plugins/cpu/matrix_emulated.hpp) any CPU with AVX512-BF16 has the unit.
+bool has_amx_bf16() {
+  return true;
+}
+bool may_use_tiles() {
+  return true;
+}
+#elif defined(ATTNRT_CPU_X86)
 bool has_amx_bf16() {
   unsigned a = 0;
   unsigned b = 0;
@@ -44,17 +52,21 @@ std::vector<Isa> find_instruction_sets() {
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512dq");
   const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") &&
-                    __builtin_cpu_supports("avx512vbmi");
+                    __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
   const bool amx = bf16 && has_amx_bf16() && may_use_tiles();
-  sets.push_back({"avx512_amx", avx512_amx_table,
-                  "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512vbmi avx512bf16 amx_tile "
-                  "amx_bf16",
-                  amx});
-  sets.push_back({"avx512_bf16", avx512_bf16_table,
-                  "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512vbmi avx512bf16", bf16});
+  sets.push_back(
+      {"avx512_amx", avx512_amx_table,
+       "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512vbmi avx512vnni avx512bf16 "
+       "amx_tile amx_bf16",
+       amx});
+#if !defined(ATTNRT_CPU_EMULATED_AMX)
+  sets.push_back(
+      {"avx512_bf16", avx512_bf16_table,
+       "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512vbmi avx512vnni avx512bf16", bf16});
   sets.push_back(
       {"avx512", avx512_table, "avx2 fma f16c avx512f avx512bw avx512vl avx512dq", avx512});
   sets.push_back({"avx2", avx2_table, "avx2 fma f16c", avx2});
+#endif
 #endif
 #if defined(ATTNRT_CPU_NEON)
   sets.push_back({"neon", neon_table, "neon", true});

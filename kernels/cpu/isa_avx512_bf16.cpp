@@ -1,4 +1,4 @@
-// Kernels for AVX-512 F, BW, VL and DQ with VBMI and AVX512-BF16.
+// Kernels for AVX-512 F, BW, VL and DQ with VBMI, VNNI and AVX512-BF16.
 #define ATTNRT_CPU_ISA isa_avx512_bf16
 #define ATTNRT_CPU_MATRIX "kernels/cpu/attend_dots.hpp"
 #include "kernels/cpu/dot_avx512bf16.hpp"

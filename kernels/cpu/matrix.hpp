@@ -1,8 +1,9 @@
 // Attention on a matrix unit: q and weights as bf16, K and V as exact bf16, f32 sums.
 //
 // Scores come out transposed: 16 keys are the rows of the first operand, as they stand in memory,
-// q is the second, packed once an item. For the sums V's keys are interleaved in pairs. Few query
-// rows carry each weight as two bf16, so that nothing of its first 16 bits is lost.
+// q is the second, packed once an item (lanes.hpp makes them weights). For the sums weights are the
+// first operand and V's keys, interleaved in pairs, the second. Few query rows carry each weight as
+// two bf16, so that nothing of its first 16 bits is lost.
 #pragma once
 
 #include "kernels/cpu/unpack_avx512.hpp"
@@ -17,7 +18,7 @@ constexpr int kMostSplitRows = kTileRows / 2;
 // An item as the matrix unit sees it. Rows are those of one KV head.
 struct MatrixShape {
   int rows;
-  int n;          // query rows of a tile of scores
+  int n;          // query rows of a tile of scores: a power of two
   int row_tiles;  // such tiles
   bool split;     // weights in two parts
   int m;          // weight rows of a tile
@@ -37,24 +38,28 @@ template <Format F>
 inline MatrixShape matrix_shape(const LayerParams& layer, int rows) {
   MatrixShape s{};
   s.rows = rows;
-  s.n = rows < kTileRows ? rows : kTileRows;
+  s.n = 1;
+  while (s.n < rows && s.n < kTileRows) s.n *= 2;
   s.row_tiles = divide_up(rows, kTileRows);
-  s.split = rows <= kMostSplitRows;
-  s.m = s.split ? 2 * rows : kTileRows;
-  s.out_rows = s.split ? 2 * rows : s.row_tiles * kTileRows;
+  s.split = s.n <= kMostSplitRows;
+  s.m = s.split ? 2 * s.n : kTileRows;
+  s.out_rows = s.row_tiles * s.m;
   s.steps = divide_up(layer.dim_qk, kUnpackChunk<F>) * (kUnpackChunk<F> / kStep);
   s.panels = divide_up(layer.dim_v, kUnpackChunk<F>) * (kUnpackChunk<F> / kTileRows);
   return s;
 }
 
-// A thread's buffers beside those of attend.hpp.
+// A thread's buffers beside those of attend.hpp. A row tile's lanes: lanes.hpp.
 struct MatrixBuffers {
   uint32_t* q;        // [head][row tile][step][16][n] pairs of bf16
   uint16_t* keys;     // [kTile][step][32]
   uint16_t* values;   // [panel][kTile / 2][16][2]
-  uint16_t* weights;  // [row tile][kTile / 32][16][32]
-  float* products;    // [2][16][16]
-  float* out;         // [head][out row][panel][16]
+  float* scores;      // [kTile][n]
+  uint16_t* weights;  // [kTile / 32][m][32]
+  float* out;         // [head][row tile][m][panel][16]
+  RowLanes* lanes;    // [row tile], the same for all heads
+  LaneState* states;  // [head][row tile]
+  FewBuffers few;
 };
 
 // With base null it only counts. Returns the floats used.
@@ -68,13 +73,17 @@ inline int64_t cut_matrix(const LayerParams& layer, float* base, MatrixBuffers& 
     used += floats;
     return at;
   };
-  b.q = reinterpret_cast<uint32_t*>(take(kMaxRows * dim_qk / 2));
+  // Rows of a head are padded to a power of two, at most to twice as many.
+  constexpr int64_t kPaddedRows = 2 * kMaxRows;
+  b.q = reinterpret_cast<uint32_t*>(take(kPaddedRows * dim_qk / 2));
   b.keys = reinterpret_cast<uint16_t*>(take(kTile * dim_qk / 2));
   b.values = reinterpret_cast<uint16_t*>(take(kTile * dim_v / 2));
-  b.weights = reinterpret_cast<uint16_t*>(take(int64_t{kMaxRows} * kTile / 2));
-  b.products = take(2 * kTileRows * kTileRows);
-  b.out = take(2 * kMaxRows * dim_v);
-  return used;
+  b.scores = take(int64_t{kTile} * kTileRows);
+  b.weights = reinterpret_cast<uint16_t*>(take(int64_t{kTile} * kTileRows / 2));
+  b.out = take(2 * kPaddedRows * dim_v);
+  b.lanes = reinterpret_cast<RowLanes*>(take(kMaxRows * int64_t{sizeof(RowLanes)} / 4));
+  b.states = reinterpret_cast<LaneState*>(take(kMaxRows * int64_t{sizeof(LaneState)} / 4));
+  return used + cut_few(layer, base == nullptr ? nullptr : base + used, b.few);
 }
 
 // Query rows of one KV head, the places of a step as key_place says, pairs side by side.
@@ -85,8 +94,7 @@ inline void pack_queries(const AttendParams& p, const QueryRows& q, int head, co
   const auto bytes = static_cast<size_t>(2 * p.layer.dim_qk);
   memset(line, 0, sizeof line);
   for (int r = 0; r < s.rows; ++r) {
-    const RowPlace place = place_of(p, q, head * s.rows + r);
-    memcpy(line, p.q.data + place.token * p.q.token_stride + place.head * p.q.head_stride, bytes);
+    memcpy(line, query_row(p, q, head * s.rows + r), bytes);
     uint32_t* tile = to + int64_t{r / kTileRows} * s.steps * kTileRows * s.n + r % kTileRows;
     for (int step = 0; step < s.steps; ++step) {
       for (int j = 0; j < kTileRows; ++j) {
@@ -112,46 +120,18 @@ inline KeyTile key_tile(const HeadKeys& k, int t, int dim, const MatrixShape& s,
     for (int j = 1; even && j < kTileRows; ++j) {
       even = k.rows[t + j] - k.rows[t + j - 1] == stride;
     }
-    if (even) return {k.rows[t] + k.offset, stride};
+    if (even) return {row_of(k, t), stride};
   }
   const int width = s.steps * kStep;
   uint16_t* to = unpacked + t * width;
   for (int j = 0; j < kTileRows; ++j) {
     if (t + j < k.n) {
-      unpack_key<F>(k.rows[t + j] + k.offset, dim, to + j * width);
+      unpack_key<F>(row_of(k, t + j), dim, to + j * width);
     } else {
       memset(to + j * width, 0, static_cast<size_t>(width) * 2);
     }
   }
   return {reinterpret_cast<const uint8_t*>(to), int64_t{width} * 2};
-}
-
-// Products of 16 keys x up to 4 query rows stand densely, [key][n]: 4 stands for 3, too.
-constexpr int kFewRows = 4;
-
-ATTNRT_INLINE int product_stride(const MatrixShape& s) {
-  return s.n <= kFewRows ? kFewRows : kTileRows;
-}
-
-// scores[r][key] from 16 keys x n products. Writes 4 or 16 rows; those behind n are noise.
-ATTNRT_INLINE void transpose_products(const MatrixShape& s, const float* products, float* scores) {
-  if (s.n > kFewRows) return transpose(products, kTileRows, scores, kTile);
-  // Of 8 keys x 4 rows: rows 0 and 1, then rows 2 and 3, 8 keys each.
-  const __m512i rows01 =
-      _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
-  const __m512i rows23 = _mm512_add_epi32(rows01, _mm512_set1_epi32(2));
-  const Vf a = load(products);
-  const Vf b = load(products + 16);
-  const Vf c = load(products + 32);
-  const Vf d = load(products + 48);
-  const Vf first01 = _mm512_permutex2var_ps(a, rows01, b);
-  const Vf last01 = _mm512_permutex2var_ps(c, rows01, d);
-  const Vf first23 = _mm512_permutex2var_ps(a, rows23, b);
-  const Vf last23 = _mm512_permutex2var_ps(c, rows23, d);
-  store(scores, _mm512_shuffle_f32x4(first01, last01, 0x44));
-  store(scores + kTile, _mm512_shuffle_f32x4(first01, last01, 0xEE));
-  store(scores + 2 * kTile, _mm512_shuffle_f32x4(first23, last23, 0x44));
-  store(scores + 3 * kTile, _mm512_shuffle_f32x4(first23, last23, 0xEE));
 }
 
 // 32 keys of V from `begin` on; those behind the tile's last become zeros.
@@ -160,15 +140,14 @@ inline void unpack_values(const HeadTile& t, const MatrixShape& s, int begin, Pr
                           uint16_t* to) {
   constexpr int64_t kPanel = int64_t{kTile} * kTileRows;
   const int dim = t.p.layer.dim_v;
-  const auto row = [&](int key) { return t.v.rows[key] + t.v.offset; };
   int key = begin;
   for (; key + 1 < t.v.n && key < begin + kStep; key += 2) {
     ahead.use(2 * row_bytes(F, dim));
-    unpack_value_pair<F>(row(key), row(key + 1), dim, to + key * kTileRows, kPanel);
+    unpack_value_pair<F>(row_of(t.v, key), row_of(t.v, key + 1), dim, to + key * kTileRows, kPanel);
   }
   if (key < t.v.n && key < begin + kStep) {
     ahead.use(row_bytes(F, dim));
-    unpack_value_pair<F>(row(key), nullptr, dim, to + key * kTileRows, kPanel);
+    unpack_value_pair<F>(row_of(t.v, key), nullptr, dim, to + key * kTileRows, kPanel);
     key += 2;
   }
   for (; key < begin + kStep; key += 2) {
@@ -178,121 +157,181 @@ inline void unpack_values(const HeadTile& t, const MatrixShape& s, int begin, Pr
   }
 }
 
-// Products of 16 or 32 keys with a tile of query rows.
-ATTNRT_INLINE void multiply_keys(const MatrixShape& s, const KeyTile& first, const KeyTile* second,
-                                 const uint32_t* q, float* products) {
-  constexpr int64_t kLine = 64;
-  const int64_t q_stride = int64_t{4} * s.n;
-  const int64_t stride = int64_t{4} * product_stride(s);
-  Matrix::zero<0>();
-  if (second == nullptr) {
-    for (int step = 0; step < s.steps; ++step) {
-      Matrix::load<3>(q + int64_t{step} * kTileRows * s.n, q_stride);
-      Matrix::load<2>(first.first + step * kLine, first.stride);
-      Matrix::multiply<0, 2, 3>();
-    }
-    return Matrix::store<0>(products, stride);
+// A head's keys of a tile, as rows of the first operand.
+struct KeyTiles {
+  KeyTile at[kTile / kTileRows];
+  int count;
+};
+
+template <Format F>
+inline KeyTiles key_tiles(const HeadTile& t, const MatrixShape& s, Prefetcher& ahead,
+                          uint16_t* unpacked) {
+  const int dim = t.p.layer.dim_qk;
+  KeyTiles tiles;
+  tiles.count = divide_up(t.k.n, kTileRows);
+  for (int i = 0; i < tiles.count; ++i) {
+    ahead.use(kTileRows * row_bytes(F, dim));
+    tiles.at[i] = key_tile<F>(t.k, i * kTileRows, dim, s, unpacked);
   }
+  return tiles;
+}
+
+template <Format F>
+inline void unpack_all_values(const HeadTile& t, const MatrixShape& s, Prefetcher& ahead,
+                              uint16_t* to) {
+  for (int key = 0; key < t.v.n; key += kStep) unpack_values<F>(t, s, key, ahead, to);
+}
+
+// scores[key][row], raw, of up to 4 x 16 keys and 16 query rows: four sums at work at once.
+ATTNRT_INLINE void multiply_four(const MatrixShape& s, const KeyTiles& k, int count,
+                                 const uint32_t* q, float* scores) {
+  constexpr int64_t kLine = 64;
+  // The first again behind the last; nobody looks at what it gives.
+  const KeyTile k0 = k.at[0];
+  const KeyTile k1 = count > 1 ? k.at[1] : k0;
+  const KeyTile k2 = count > 2 ? k.at[2] : k0;
+  const KeyTile k3 = count > 3 ? k.at[3] : k0;
+  Matrix::zero<0>();
+  Matrix::zero<1>();
+  Matrix::zero<2>();
+  Matrix::zero<3>();
+  for (int step = 0; step < s.steps; ++step) {
+    Matrix::load<4>(q + int64_t{step} * kTileRows * kTileRows, kLine);
+    Matrix::load<5>(k0.first + step * kLine, k0.stride);
+    Matrix::multiply<0, 5, 4>();
+    Matrix::load<6>(k1.first + step * kLine, k1.stride);
+    Matrix::multiply<1, 6, 4>();
+    Matrix::load<7>(k2.first + step * kLine, k2.stride);
+    Matrix::multiply<2, 7, 4>();
+    Matrix::load<5>(k3.first + step * kLine, k3.stride);
+    Matrix::multiply<3, 5, 4>();
+  }
+  constexpr int kTileFloats = kTileRows * kTileRows;
+  Matrix::store<0>(scores, kLine);
+  Matrix::store<1>(scores + kTileFloats, kLine);
+  Matrix::store<2>(scores + 2 * kTileFloats, kLine);
+  Matrix::store<3>(scores + 3 * kTileFloats, kLine);
+}
+
+// The same for fewer than 16 rows, 32 keys at a time.
+ATTNRT_INLINE void multiply_two(const MatrixShape& s, const KeyTile& first, const KeyTile& second,
+                                const uint32_t* q, float* scores) {
+  constexpr int64_t kLine = 64;
+  const int64_t stride = int64_t{4} * s.n;
+  Matrix::zero<0>();
   Matrix::zero<1>();
   for (int step = 0; step < s.steps; ++step) {
-    Matrix::load<3>(q + int64_t{step} * kTileRows * s.n, q_stride);
+    Matrix::load<3>(q + int64_t{step} * kTileRows * s.n, stride);
     Matrix::load<2>(first.first + step * kLine, first.stride);
     Matrix::multiply<0, 2, 3>();
-    Matrix::load<2>(second->first + step * kLine, second->stride);
+    Matrix::load<2>(second.first + step * kLine, second.stride);
     Matrix::multiply<1, 2, 3>();
   }
-  Matrix::store<0>(products, stride);
-  Matrix::store<1>(products + kTileRows * kTileRows, stride);
+  Matrix::store<0>(scores, stride);
+  Matrix::store<1>(scores + kTileRows * s.n, stride);
 }
 
-// Raw scores of all rows of a head, 32 keys at a time. V of the same keys is unpacked while the
-// matrix unit works.
-template <Format F>
-inline void multiply_queries(const HeadTile& t, const MatrixShape& s, const uint32_t* q,
-                             Prefetcher& ahead, MatrixBuffers& m, Buffers& b) {
-  const int dim = t.p.layer.dim_qk;
-  for (int key = 0; key < t.k.n; key += kStep) {
-    ahead.use(kStep * row_bytes(F, dim));
-    const bool both = key + kTileRows < t.k.n;
-    const KeyTile first = key_tile<F>(t.k, key, dim, s, m.keys);
-    const KeyTile second = both ? key_tile<F>(t.k, key + kTileRows, dim, s, m.keys) : first;
-    for (int tile = 0; tile < s.row_tiles; ++tile) {
-      multiply_keys(s, first, both ? &second : nullptr,
-                    q + int64_t{tile} * s.steps * kTileRows * s.n, m.products);
-      if (tile == 0) unpack_values<F>(t, s, key, ahead, m.values);
-      float* scores = b.scores + (t.first + tile * kTileRows) * kTile + key;
-      transpose_products(s, m.products, scores);
-      if (both) transpose_products(s, m.products + kTileRows * kTileRows, scores + kTileRows);
-    }
-  }
-}
-
-// The weights of a head's rows as first operands; keys behind the tile's last weigh nothing.
-inline void pack_weights(const HeadTile& t, const MatrixShape& s, const Buffers& b, uint16_t* to) {
-  const int vectors = divide_up(t.k.n, kTileRows);
-  for (int r = 0; r < s.rows; ++r) {
-    const float* from = b.scores + (t.first + r) * kTile;
-    for (int step = 0; step < kTile / kStep; ++step) {
-      const Vf low = 2 * step < vectors ? load(from + step * kStep) : zero();
-      const Vf high = 2 * step + 1 < vectors ? load(from + step * kStep + kW) : zero();
-      const int tile = (r / kTileRows * (kTile / kStep) + step) * kTileRows;
-      uint16_t* row = to + (tile + r % kTileRows) * kStep;
-      if (s.split) {
-        __m512i rest;
-        __m512i top;
-        split_weights(low, high, top, rest);
-        _mm512_store_si512(row, top);
-        _mm512_store_si512(row + s.rows * kStep, rest);
-      } else {
-        _mm512_store_si512(row, round_weights(low, high));
-      }
-    }
+inline void multiply_keys(const MatrixShape& s, const KeyTiles& k, int count, const uint32_t* q,
+                          float* scores) {
+  if (s.n == kTileRows) return multiply_four(s, k, count, q, scores);
+  for (int i = 0; i < count; i += 2) {
+    const KeyTile& second = k.at[i + 1 < count ? i + 1 : i];
+    multiply_two(s, k.at[i], second, q, scores + i * kTileRows * s.n);
   }
 }
 
 // What earlier tiles gave, brought to the new maxima.
 inline void rescale_sums(const MatrixShape& s, const float* alpha, float* out) {
   const int width = s.panels * kTileRows;
-  for (int r = 0; r < s.rows; ++r) {
-    if (alpha[r] == 1.0F) continue;
-    for (int part = 0; part < (s.split ? 2 : 1); ++part) {
-      float* row = out + int64_t{r + part * s.rows} * width;
-      for (int i = 0; i < width; i += kW) store(row + i, mul(load(row + i), splat(alpha[r])));
-    }
+  for (int r = 0; r < s.m; ++r) {
+    const float factor = alpha[r % s.n];
+    if (factor == 1.0F) continue;
+    float* row = out + int64_t{r} * width;
+    for (int i = 0; i < width; i += kW) store(row + i, mul(load(row + i), splat(factor)));
   }
 }
 
-// out += weights x values.
-inline void add_products(const MatrixShape& s, int keys, const MatrixBuffers& m, float* out) {
+// out += weights x values of 32 or 64 keys, four panels at a time.
+template <bool kBoth>
+ATTNRT_INLINE void add_four_panels(const MatrixShape& s, const uint16_t* values, int64_t stride,
+                                   float* out) {
   constexpr int64_t kPanel = int64_t{kTile} * kTileRows;
   constexpr int64_t kLine = 64;
-  constexpr int kTileWords = kTileRows * kStep;
-  const int64_t stride = int64_t{s.panels} * kLine;
-  const bool both = keys > kStep;
-  for (int tile = 0; tile < s.row_tiles; ++tile) {
-    const uint16_t* weights = m.weights + tile * (kTile / kStep) * kTileWords;
-    float* rows = out + int64_t{tile} * kTileRows * s.panels * kTileRows;
-    Matrix::load<4>(weights, kLine);
-    if (both) Matrix::load<5>(weights + kTileWords, kLine);
-    for (int n = 0; n < s.panels; n += 2) {
-      const uint16_t* first = m.values + n * kPanel;
-      const uint16_t* second = first + kPanel;
-      Matrix::load<6>(rows + n * kTileRows, stride);
-      Matrix::load<7>(rows + (n + 1) * kTileRows, stride);
-      Matrix::load<2>(first, kLine);
-      Matrix::multiply<6, 4, 2>();
-      Matrix::load<2>(second, kLine);
-      Matrix::multiply<7, 4, 2>();
-      if (both) {
-        Matrix::load<2>(first + kTileWords, kLine);
-        Matrix::multiply<6, 5, 2>();
-        Matrix::load<2>(second + kTileWords, kLine);
-        Matrix::multiply<7, 5, 2>();
-      }
-      Matrix::store<6>(rows + n * kTileRows, stride);
-      Matrix::store<7>(rows + (n + 1) * kTileRows, stride);
+  constexpr int kHalf = kTileRows * kStep;
+  for (int n = 0; n + 4 <= s.panels; n += 4) {
+    const uint16_t* v = values + n * kPanel;
+    float* sums = out + n * kTileRows;
+    Matrix::load<0>(sums, stride);
+    Matrix::load<6>(v, kLine);
+    Matrix::multiply<0, 4, 6>();
+    Matrix::load<1>(sums + kTileRows, stride);
+    Matrix::load<7>(v + kPanel, kLine);
+    Matrix::multiply<1, 4, 7>();
+    Matrix::load<2>(sums + 2 * kTileRows, stride);
+    Matrix::load<6>(v + 2 * kPanel, kLine);
+    Matrix::multiply<2, 4, 6>();
+    Matrix::load<3>(sums + 3 * kTileRows, stride);
+    Matrix::load<7>(v + 3 * kPanel, kLine);
+    Matrix::multiply<3, 4, 7>();
+    if constexpr (kBoth) {
+      Matrix::load<6>(v + kHalf, kLine);
+      Matrix::multiply<0, 5, 6>();
+      Matrix::load<7>(v + kPanel + kHalf, kLine);
+      Matrix::multiply<1, 5, 7>();
+      Matrix::load<6>(v + 2 * kPanel + kHalf, kLine);
+      Matrix::multiply<2, 5, 6>();
+      Matrix::load<7>(v + 3 * kPanel + kHalf, kLine);
+      Matrix::multiply<3, 5, 7>();
     }
+    Matrix::store<0>(sums, stride);
+    Matrix::store<1>(sums + kTileRows, stride);
+    Matrix::store<2>(sums + 2 * kTileRows, stride);
+    Matrix::store<3>(sums + 3 * kTileRows, stride);
   }
+}
+
+// The same, two panels at a time from `n` on.
+template <bool kBoth>
+ATTNRT_INLINE void add_two_panels(const MatrixShape& s, int n, const uint16_t* values,
+                                  int64_t stride, float* out) {
+  constexpr int64_t kPanel = int64_t{kTile} * kTileRows;
+  constexpr int64_t kLine = 64;
+  constexpr int kHalf = kTileRows * kStep;
+  for (; n < s.panels; n += 2) {
+    const uint16_t* v = values + n * kPanel;
+    float* sums = out + n * kTileRows;
+    Matrix::load<6>(sums, stride);
+    Matrix::load<7>(sums + kTileRows, stride);
+    Matrix::load<2>(v, kLine);
+    Matrix::multiply<6, 4, 2>();
+    Matrix::load<2>(v + kPanel, kLine);
+    Matrix::multiply<7, 4, 2>();
+    if constexpr (kBoth) {
+      Matrix::load<2>(v + kHalf, kLine);
+      Matrix::multiply<6, 5, 2>();
+      Matrix::load<2>(v + kPanel + kHalf, kLine);
+      Matrix::multiply<7, 5, 2>();
+    }
+    Matrix::store<6>(sums, stride);
+    Matrix::store<7>(sums + kTileRows, stride);
+  }
+}
+
+template <bool kBoth>
+inline void add_halves(const MatrixShape& s, const MatrixBuffers& m, float* out) {
+  constexpr int64_t kLine = 64;
+  const int64_t stride = int64_t{s.panels} * kLine;
+  Matrix::load<4>(m.weights, kLine);
+  if constexpr (kBoth) Matrix::load<5>(m.weights + s.m * kStep, kLine);
+  if (s.n < kTileRows) return add_two_panels<kBoth>(s, 0, m.values, stride, out);
+  add_four_panels<kBoth>(s, m.values, stride, out);
+  add_two_panels<kBoth>(s, s.panels / 4 * 4, m.values, stride, out);
+}
+
+// A row tile's sums += weights x values of the first `keys` keys.
+inline void add_products(const MatrixShape& s, int keys, const MatrixBuffers& m, float* out) {
+  if (keys > kStep) return add_halves<true>(s, m, out);
+  add_halves<false>(s, m, out);
 }
 
 }  // namespace

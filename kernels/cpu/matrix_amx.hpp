@@ -3,32 +3,18 @@
 // Products are exact and sums rounded to nearest even as in f32; subnormal inputs and sums count as
 // 0 (docs/accuracy.md). Source: Intel 64 and IA-32 Architectures Software Developer's Manual,
 // chapter 20, TDPBF16PS.
-//
-// What a tile register is for, all through an item:
-//   0, 1  scores of 16 keys x N query rows     2  16 keys of K, or 32 keys x 16 columns of V
-//   3     q, N rows                             4, 5  weights, M rows x 32 keys
-//   6, 7  sums, M rows x 16 columns
 #pragma once
 
 #include <stdint.h>
+
+#include "kernels/cpu/tile_config.hpp"
 
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 
 // In assembly: GCC's intrinsics take no register number from a template, and do not say that they
 // touch memory.
 struct Matrix {
-  // n query rows at once in scores, m weight rows at once in sums: 1 … 16 each.
-  static inline void configure(int n, int m) {
-    alignas(64) uint8_t config[64] = {1};
-    const auto set = [&](int tile, int rows, int bytes) {
-      config[48 + tile] = static_cast<uint8_t>(rows);
-      config[16 + 2 * tile] = static_cast<uint8_t>(bytes);
-    };
-    set(0, 16, 4 * n);
-    set(1, 16, 4 * n);
-    set(2, 16, 64);
-    set(3, 16, 4 * n);
-    for (int tile = 4; tile < 8; ++tile) set(tile, m, 64);
+  static inline void configure(const TileConfig& config) {
     __asm__ volatile("ldtilecfg %0" ::"m"(config) : "memory");
   }
   // Tiles in use would be saved and restored at each switch of threads.

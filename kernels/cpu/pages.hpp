@@ -8,17 +8,13 @@ namespace {
 
 // Up to kTile keys of an item's first KV head; those of the others stand multiples of
 // the head stride behind. k is filled up to a multiple of 4 with the last row: kernels read keys in
-// fours.
+// fours. Scales are there where the format has them, v's where V has rows of its own.
 struct KeyRows {
   const uint8_t* k[kTile];
   const uint8_t* v[kTile];
+  const uint8_t* k_scales[kTile];
+  const uint8_t* v_scales[kTile];
   int n;
-};
-
-// Scales of one head's rows, 1 behind n.
-struct RowScales {
-  alignas(64) float k[kTile];
-  alignas(64) float v[kTile];
 };
 
 ATTNRT_INLINE float load_scale(const uint8_t* at) {
@@ -27,9 +23,13 @@ ATTNRT_INLINE float load_scale(const uint8_t* at) {
   return x;
 }
 
-// Scales of `head` in a block.
-ATTNRT_INLINE const uint8_t* scales_of(const SideView& side, int64_t block, int64_t head) {
-  return side.scales + block * side.scale_block_stride + head * side.scale_head_stride;
+// The scales of a block's slots [slot, slot + n).
+ATTNRT_INLINE void list_scales(const SideView& side, int64_t block, int64_t head, int slot, int n,
+                               const uint8_t** to) {
+  if (side.scales == nullptr) return;
+  const uint8_t* first =
+      side.scales + block * side.scale_block_stride + head * side.scale_head_stride;
+  for (int i = 0; i < n; ++i) to[i] = first + (slot + i) * side.scale_token_stride;
 }
 
 inline void find_rows(const AttendParams& p, const QueryRows& q, int32_t begin, int32_t end,
@@ -47,31 +47,19 @@ inline void find_rows(const AttendParams& p, const QueryRows& q, int32_t begin, 
     const uint8_t* k = p.k.data + block * p.k.block_stride + head * p.k.head_stride;
     const uint8_t* v = latent ? k : p.v.data + block * p.v.block_stride + head * p.v.head_stride;
     const int64_t v_stride = latent ? p.k.token_stride : p.v.token_stride;
-    for (; slot < size && t < rows.n; ++slot, ++t) {
+    const int count = size - slot < rows.n - t ? size - slot : rows.n - t;
+    list_scales(p.k, block, head, slot, count, rows.k_scales + t);
+    if (!latent) list_scales(p.v, block, head, slot, count, rows.v_scales + t);
+    for (const int stop = t + count; t < stop; ++slot, ++t) {
       rows.k[t] = k + slot * p.k.token_stride;
       rows.v[t] = v + slot * v_stride;
     }
     slot = 0;
   }
-  for (; t < kTile && (t % 4 != 0); ++t) rows.k[t] = rows.k[rows.n - 1];
-}
-
-inline void find_scales(const AttendParams& p, int32_t sequence, int64_t head, int32_t begin, int n,
-                        RowScales& scales) {
-  const int32_t* table = p.batch.block_table + int64_t{sequence} * p.batch.block_table_stride;
-  const int32_t size = p.layer.block_size;
-  int32_t column = begin / size;
-  int32_t slot = begin % size;
-  for (int t = 0; t < n; slot = 0) {
-    const int64_t block = table[column++];
-    const uint8_t* k = scales_of(p.k, block, head);
-    const uint8_t* v = scales_of(p.v, block, head);
-    for (; slot < size && t < n; ++slot, ++t) {
-      scales.k[t] = load_scale(k + slot * p.k.scale_token_stride);
-      scales.v[t] = load_scale(v + slot * p.v.scale_token_stride);
-    }
+  for (; t < kTile && (t % 4 != 0); ++t) {
+    rows.k[t] = rows.k[rows.n - 1];
+    rows.k_scales[t] = rows.k_scales[rows.n - 1];
   }
-  for (int t = n; t < kTile; ++t) scales.k[t] = scales.v[t] = 1.0F;
 }
 
 // Asks for memory that is needed soon, always so many bytes ahead of what is in use: a tile's rows

@@ -26,7 +26,7 @@ constexpr float kMinusInfinity = -__builtin_inff();
 
 // Scales, caps and biases `n` raw scores; what lies behind them up to a full vector becomes -inf.
 // Returns whether one of the vectors held -inf already: such keys have weight 0 whatever V holds.
-template <bool kRowScales>
+// key_scales: per key, or null.
 inline bool finish_scores(const ScoreRule& rule, float slope, int32_t key_minus_query, int n,
                           const float* key_scales, float* s) {
   const Vf scale = splat(rule.scale);
@@ -34,7 +34,7 @@ inline bool finish_scores(const ScoreRule& rule, float slope, int32_t key_minus_
   Vf low = zero();
   for (int t = 0; t < n; t += kW) {
     Vf x = mul(load(s + t), scale);
-    if constexpr (kRowScales) x = mul(x, load(key_scales + t));
+    if (key_scales != nullptr) x = mul(x, load(key_scales + t));
     if (rule.softcap > 0.0F) x = mul(cap, tanh(div(x, cap)));
     if (slope != 0.0F) {
       x = fma(splat(slope), to_float(add_i(iota(), splat_i(key_minus_query + t))), x);
@@ -76,7 +76,6 @@ ATTNRT_INLINE uint64_t unseen_keys(int n, const float* s) {
 }
 
 // Weights of one row. value_scales (per key, or null) multiply the weights, not their sum.
-template <bool kRowScales>
 inline void weigh_row(int n, const float* value_scales, float* s, RowState state, int r) {
   Vf top = splat(kMinusInfinity);
   for (int t = 0; t < n; t += kW) top = max(load(s + t), top);
@@ -91,7 +90,7 @@ inline void weigh_row(int n, const float* value_scales, float* s, RowState state
   for (int t = 0; t < n; t += kW) {
     Vf p = exp_bounded(sub(load(s + t), splat(base)));
     total = add(total, p);
-    if constexpr (kRowScales) p = mul(p, load(value_scales + t));
+    if (value_scales != nullptr) p = mul(p, load(value_scales + t));
     store(s + t, p);
   }
   state.l[r] = state.l[r] * state.alpha[r] + sum(total);

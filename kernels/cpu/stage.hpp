@@ -84,53 +84,36 @@ inline void stage_ds_mla_row(const uint8_t* row, const uint8_t* scales, uint8_t*
   }
 }
 
-// nvfp4_swizzled: V's scales of four tokens side by side (kernels/codec/nvfp4_swizzled.h). `page`:
-// those of the block's slot 0.
-inline void gather_swizzled(const uint8_t* page, int64_t token_stride, int slot, int dim,
-                            uint8_t* scales) {
-  const int count = dim / kNvfp4Block;
-  const int part = count / 4;
-  const uint8_t* first = page + (slot - slot % 4) * token_stride + slot % 4;
+// nvfp4_swizzled: V's scales of four tokens side by side (kernels/codec/nvfp4_swizzled.h).
+// `scales`: where those of a token would stand otherwise, the `place`-th of its four.
+inline void gather_swizzled(const uint8_t* scales, int64_t token_stride, int place, int dim,
+                            uint8_t* to) {
+  const int part = dim / kNvfp4Block / 4;
+  const uint8_t* first = scales - place * token_stride + place;
   for (int row = 0; row < 4; ++row) {
-    for (int i = 0; i < part; ++i) {
-      scales[row * part + i] = first[row * token_stride + 4 * i];
-    }
+    for (int i = 0; i < part; ++i) to[row * part + i] = first[row * token_stride + 4 * i];
   }
 }
 
-// A row of K, and of V where the cache has rows of its own for V.
+// The keys from `begin` on of a head: of K, and of V where the cache has rows of its own for V.
 template <Format F>
-inline void stage_key(const AttendParams& p, int64_t block, int slot, int64_t head,
-                      const uint8_t* k, const uint8_t* v, int t, StagedTile& to) {
-  const uint8_t* k_scales = scales_of(p.k, block, head) + slot * p.k.scale_token_stride;
-  if constexpr (is_ds_mla(F)) {
-    stage_ds_mla_row<F>(k, k_scales, to.k + t * to.k_stride);
-  } else {
-    static_assert(has_block_scales(F));
-    stage_nvfp4_row(k, k_scales, p.layer.dim_qk, to.k + t * to.k_stride);
-    const uint8_t* page = scales_of(p.v, block, head);
-    const uint8_t* v_scales = page + slot * p.v.scale_token_stride;
-    uint8_t gathered[kMaxDim / kNvfp4Block];
-    if constexpr (F == Format::kNvfp4Swizzled) {
-      gather_swizzled(page, p.v.scale_token_stride, slot, p.layer.dim_v, gathered);
-      v_scales = gathered;
-    }
-    stage_nvfp4_row(v, v_scales, p.layer.dim_v, to.v + t * to.v_stride);
-  }
-}
-
-// The keys [begin, begin + n) of a head: `k` and `v` say where their rows stand.
-template <Format F>
-inline void stage_head(const AttendParams& p, int32_t sequence, int64_t head, int32_t begin,
-                       const HeadKeys& k, const HeadKeys& v, StagedTile& to) {
-  const int32_t* table = p.batch.block_table + int64_t{sequence} * p.batch.block_table_stride;
-  const int32_t size = p.layer.block_size;
-  int32_t column = begin / size;
-  int32_t slot = begin % size;
-  for (int t = 0; t < k.n; slot = 0) {
-    const int64_t block = table[column++];
-    for (; slot < size && t < k.n; ++slot, ++t) {
-      stage_key<F>(p, block, slot, head, k.rows[t] + k.offset, v.rows[t] + v.offset, t, to);
+inline void stage_rows(const AttendParams& p, int32_t begin, const HeadKeys& k, const HeadKeys& v,
+                       StagedTile& to) {
+  for (int t = 0; t < k.n; ++t) {
+    uint8_t* k_to = to.k + t * to.k_stride;
+    if constexpr (is_ds_mla(F)) {
+      stage_ds_mla_row<F>(row_of(k, t), scales_of(k, t), k_to);
+    } else {
+      static_assert(has_block_scales(F));
+      stage_nvfp4_row(row_of(k, t), scales_of(k, t), p.layer.dim_qk, k_to);
+      const uint8_t* scales = scales_of(v, t);
+      uint8_t gathered[kMaxDim / kNvfp4Block];
+      if constexpr (F == Format::kNvfp4Swizzled) {
+        const int place = (begin + t) % 4;  // blocks hold multiples of four
+        gather_swizzled(scales, p.v.scale_token_stride, place, p.layer.dim_v, gathered);
+        scales = gathered;
+      }
+      stage_nvfp4_row(row_of(v, t), scales, p.layer.dim_v, to.v + t * to.v_stride);
     }
   }
 }

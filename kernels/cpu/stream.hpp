@@ -12,7 +12,16 @@ struct HeadKeys {
   const uint8_t* const* rows;
   int64_t offset;  // of the head, in bytes
   int n;
+  const uint8_t* const* scales = nullptr;
+  int64_t scale_offset = 0;
 };
+
+ATTNRT_INLINE const uint8_t* row_of(const HeadKeys& keys, int t) {
+  return keys.rows[t] + keys.offset;
+}
+ATTNRT_INLINE const uint8_t* scales_of(const HeadKeys& keys, int t) {
+  return keys.scales[t] + keys.scale_offset;
+}
 
 // Raw scores of R rows against 4 keys.
 template <Format F, int R>
@@ -91,7 +100,7 @@ ATTNRT_INLINE void accumulate(const float* weights, const HeadKeys& keys, int fi
     for (int c = 0; c < 2 * C; ++c) sums[r][c] = load(out + r * out_stride + first + c * kW);
   }
   for (int t = 0; t < keys.n; ++t) {
-    const uint8_t* v = keys.rows[t] + keys.offset + first * kBytes;
+    const uint8_t* v = row_of(keys, t) + first * kBytes;
     Vf x[2 * C];
     for (int c = 0; c < C; ++c) {
       if constexpr (kTail) {
@@ -143,7 +152,7 @@ inline bool has_special_values(const HeadKeys& keys, int dim) {
     for (int i = 0; i < dim; i += kChunk) {
       Vf a;
       Vf b;
-      const uint8_t* p = keys.rows[t] + keys.offset + i * element_bytes(F);
+      const uint8_t* p = row_of(keys, t) + i * element_bytes(F);
       if (i + kChunk <= dim) {
         load_pair<F>(p, a, b);
       } else {
@@ -165,7 +174,7 @@ inline void accumulate_seen(const float* weights, const HeadKeys& keys, uint64_t
     Vf b = mul(load(out + i + kW), splat(alpha));
     for (int t = 0; t < keys.n; ++t) {
       if ((unseen >> t & 1) != 0) continue;
-      const uint8_t* p = keys.rows[t] + keys.offset + i * element_bytes(F);
+      const uint8_t* p = row_of(keys, t) + i * element_bytes(F);
       Vf x;
       Vf y;
       if (i + kChunk <= dim) {

@@ -29,7 +29,7 @@ inline void pack_keys(const HeadKeys& keys, int dim, float* panels) {
       for (int j = 0; j < kW; ++j) {
         Vf a = zero();
         Vf b = zero();
-        if (t + j < keys.n) load_chunk<F>(keys.rows[t + j] + keys.offset, i, dim, a, b);
+        if (t + j < keys.n) load_chunk<F>(row_of(keys, t + j), i, dim, a, b);
         store(block[j], a);
         store(block[j] + kW, b);
       }
@@ -46,7 +46,7 @@ inline void pack_values(const HeadKeys& keys, int dim, float* panels) {
     for (int i = 0; i < dim; i += kChunk) {
       Vf a;
       Vf b;
-      load_chunk<F>(keys.rows[t] + keys.offset, i, dim, a, b);
+      load_chunk<F>(row_of(keys, t), i, dim, a, b);
       float* to = panels + int64_t{i} * kTile + t * kChunk;
       store(to, a);
       store(to + kW, b);

@@ -58,30 +58,37 @@ inline void unpack_key(const uint8_t* row, int dim, uint16_t* to) {
   }
 }
 
+// 64 bytes of the rows of two keys, codes or bf16, to pairs of bf16; 16 columns a vector, in the
+// order of value_place.
+template <Format F>
+ATTNRT_INLINE void decode_value_pair(__m512i a, __m512i b, __m512i (&x)[kUnpackChunk<F> / 16]) {
+  if constexpr (F == Format::kBf16) {
+    x[0] = _mm512_unpacklo_epi16(a, b);
+    x[1] = _mm512_unpackhi_epi16(a, b);
+  } else {
+    __m512i high;
+    __m512i low;
+    decode_codes<F>(_mm512_unpacklo_epi8(a, b), high, low);
+    x[0] = _mm512_unpacklo_epi8(low, high);
+    x[1] = _mm512_unpackhi_epi8(low, high);
+    decode_codes<F>(_mm512_unpackhi_epi8(a, b), high, low);
+    x[2] = _mm512_unpacklo_epi8(low, high);
+    x[3] = _mm512_unpackhi_epi8(low, high);
+  }
+}
+
 // Two keys' rows; `to` is their place in panel 0, panels stand `stride` values apart.
 template <Format F>
 inline void unpack_value_pair(const uint8_t* first, const uint8_t* second, int dim, uint16_t* to,
                               int64_t stride) {
   constexpr int kChunkOf = kUnpackChunk<F>;
-  const auto put = [&](int n, __m512i x) { _mm512_store_si512(to + n * stride, x); };
   for (int i = 0; i < dim; i += kChunkOf) {
     const __m512i a = load_codes<F>(first + i * element_bytes(F), dim - i);
     const __m512i b = second == nullptr ? _mm512_setzero_si512()
                                         : load_codes<F>(second + i * element_bytes(F), dim - i);
-    const int n = i / 16;
-    if constexpr (F == Format::kBf16) {
-      put(n, _mm512_unpacklo_epi16(a, b));
-      put(n + 1, _mm512_unpackhi_epi16(a, b));
-    } else {
-      __m512i high;
-      __m512i low;
-      decode_codes<F>(_mm512_unpacklo_epi8(a, b), high, low);
-      put(n, _mm512_unpacklo_epi8(low, high));
-      put(n + 1, _mm512_unpackhi_epi8(low, high));
-      decode_codes<F>(_mm512_unpackhi_epi8(a, b), high, low);
-      put(n + 2, _mm512_unpacklo_epi8(low, high));
-      put(n + 3, _mm512_unpackhi_epi8(low, high));
-    }
+    __m512i x[kChunkOf / 16];
+    decode_value_pair<F>(a, b, x);
+    for (int c = 0; c < kChunkOf / 16; ++c) _mm512_store_si512(to + (i / 16 + c) * stride, x[c]);
   }
 }
 

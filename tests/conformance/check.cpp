@@ -73,8 +73,10 @@ std::optional<HostTensor> magnitudes(const Cell& as_oracle, Oracle& oracle, cons
                                      const HostTensor& q, const HostTensor& k, const HostTensor& v,
                                      const std::vector<int64_t>& slots,
                                      const Parameters& parameters) {
-  if (testing::weight_rounding(name(as_oracle.kv), static_cast<int32_t>(as_oracle.q)) == 0)
-    return std::nullopt;
+  const double rounding =
+      testing::weight_rounding(name(as_oracle.kv), static_cast<int32_t>(as_oracle.q));
+  // Magnitudes of rotated rows are lengths.
+  if (rounding == 0 || is_rotated(as_oracle.kv)) return std::nullopt;
   const bool latent = as_oracle.cache == CacheKind::kLatent;
   Cell cell = as_oracle;
   cell.cache = CacheKind::kSeparate;

@@ -153,7 +153,9 @@ class Judge {
     e.head_dim_qk = c_.cell.head_dim.qk;
     e.head_dim_v = c_.cell.head_dim.v;
     const int64_t kv_head = h / c_.cell.group;
-    e.abs_qk = keys_.abs_qk(row_of(c_.q, t, h), kv_head, first_key, keys);
+    const Row q = row_of(c_.q, t, h);
+    e.abs_qk = keys_.abs_qk(q, kv_head, first_key, keys);
+    if (q.norm > 0) e.q_spread = std::accumulate(q.abs.begin(), q.abs.end(), 0.0) / q.norm;
     if (!c_.parameters.slopes.empty())
       e.abs_bias = std::abs(static_cast<double>(c_.parameters.slopes[static_cast<size_t>(h)])) *
                    static_cast<double>(keys);

@@ -26,6 +26,7 @@ struct ErrorTerms {
   // Max over visible keys of |softmax_scale| * sum_i |q_i k_i|; of rotated rows the product of the
   // lengths of q and k stands for the sum.
   double abs_qk = 0;
+  double q_spread = 0;  // sum |q_i| over the length of q; 0: at most sqrt(head_dim_qk)
   double abs_bias = 0;  // max over visible keys of |ALiBi bias|
   double softcap = 0;   // c; 0: none
   // sum_j p_j |v_j| / sum_j p_j of this element; max |v| will do. Of rotated rows |v_j| is a
@@ -48,11 +49,12 @@ inline double gamma_f32(double n) {
 }
 
 // A backend may feed rounded weights to products of bf16 where q is bf16 and every stored value of
-// the format is exact in bf16.
+// the format, or its code, is exact in bf16.
 inline double weight_rounding(std::string_view format, int32_t q_dtype) {
   const bool exact = format == "bf16" || format.starts_with("fp8_e") ||
                      format.starts_with("nvfp4_") || format.starts_with("fp8_ds_mla_v4") ||
-                     format == "int8_per_token_head" || format == "fp8_per_token_head";
+                     format == "int8_per_token_head" || format == "fp8_per_token_head" ||
+                     format.starts_with("int4_per_token_head");
   return exact && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
 }
 
@@ -60,6 +62,15 @@ inline double weight_rounding(std::string_view format, int32_t q_dtype) {
 // rotated values.
 inline double rotation_roundings(std::string_view format, int32_t n) {
   return format.starts_with("int4_per_token_head") ? std::log2(n) : 0.0;
+}
+
+// A backend may multiply codes of four bits with rotated queries in whole numbers of 16 bits: the
+// error of such a row in length, relative.
+inline double query_rounding(const ErrorTerms& t) {
+  const bool whole = t.format.starts_with("int4_per_token_head");
+  if (!whole || t.q_dtype != ATTNRT_DTYPE_BF16) return 0.0;
+  const double spread = t.q_spread > 0 ? t.q_spread : std::sqrt(t.head_dim_qk);
+  return spread / (2 * 127 * 256);
 }
 
 // Half the spacing of out's type relative to the value, and below its normal range.
@@ -76,11 +87,12 @@ inline double out_rounding(int32_t dtype, double value) {
   }
 }
 
-// Absolute error of one score: the dot product, three scale factors and q's rotation, cap, bias,
-// difference.
+// Absolute error of one score: the dot product, three scale factors, q's rotation and rounding,
+// cap, bias, difference.
 inline double score_error(const ErrorTerms& t) {
   const double turn = rotation_roundings(t.format, t.head_dim_qk);
-  const double dot = gamma_f32(t.head_dim_qk + 4 + turn) * t.abs_qk;
+  const double query = query_rounding(t);
+  const double dot = (gamma_f32(t.head_dim_qk + 4 + turn) + query) * t.abs_qk;
   const double cap = t.softcap > 0 ? t.softcap * kTanhError + 4 * kUnitF32 * t.abs_qk : 0;
   const double bias = 3 * kUnitF32 * (t.abs_bias + t.abs_qk);
   const double range = std::min(kExpReach, 2 * (t.abs_qk + t.abs_bias));

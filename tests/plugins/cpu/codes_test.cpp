@@ -8,6 +8,7 @@
 #include "kernels/codec/fp8_e4m3.h"
 #include "kernels/codec/fp8_e4m3fnuz.h"
 #include "kernels/codec/fp8_e5m2.h"
+#include "tests/plugins/cpu/cpu_fixture.hpp"
 #include "tests/plugins/cpu/each_isa.hpp"
 #include "tests/support/dense_tensor.hpp"
 #include "tests/support/paged_cache.hpp"
@@ -40,7 +41,7 @@ DenseTensor all_codes(const std::string& isa, Format format, float (*decode)(uin
   }
   DriverOptions options;
   options.options = {{"isa", isa}};
-  PluginDriver driver(ATTNRT_BINARY_DIR "/plugins/cpu.so", options);
+  PluginDriver driver(kCpuPlugin, options);
   const std::string format_name(name(format));  // the layer class points at it
   attnrt_layer_class layer =
       make_layer_class(ATTNRT_OP_APPEND, format_name.c_str(), kQueryHeads, 1, kDim, kDim);
@@ -131,7 +132,7 @@ TEST_P(Codes, EveryCodeOfInt8PagesCounts) {
     Int8Page page;
     DriverOptions options;
     options.options = {{"isa", GetParam()}};
-    PluginDriver driver(ATTNRT_BINARY_DIR "/plugins/cpu.so", options);
+    PluginDriver driver(kCpuPlugin, options);
     attnrt_layer_class layer =
         make_layer_class(ATTNRT_OP_DECODE, "int8_per_token_head", heads, 1, kDim, kDim);
     layer.q_dtype = ATTNRT_DTYPE_BF16;
@@ -155,7 +156,9 @@ TEST_P(Codes, EveryCodeOfInt8PagesCounts) {
       driver.attend(*attend, page.batch.view(), page.batch.bounds(), call);
       for (int32_t key = 0; key < kKeys; ++key) {
         for (int32_t h = 0; h < heads; ++h) {
-          EXPECT_EQ(lse.get(key, h, 0), Int8Page::value(key, first + h)) << heads << " heads";
+          const float score = static_cast<float>(lse.get(key, h, 0));
+          EXPECT_FLOAT_EQ(score, static_cast<float>(Int8Page::value(key, first + h)))
+              << heads << " heads";
         }
         for (int32_t i = 0; i < kDim; ++i) {
           EXPECT_EQ(out.get(key, 0, i), Int8Page::value(key, i)) << heads << " heads";

@@ -13,7 +13,6 @@
 namespace attnrt::testing {
 namespace {
 
-const std::string kCpuPlugin = ATTNRT_BINARY_DIR "/plugins/cpu.so";
 const std::string kOraclePlugin = ATTNRT_BINARY_DIR "/plugins/reference.so";
 
 DriverOptions options_of(const std::string& isa, int32_t threads) {

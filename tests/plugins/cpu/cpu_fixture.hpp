@@ -10,6 +10,13 @@
 
 namespace attnrt::testing {
 
+// The plugin under test: that of the build, or one whose matrix unit is emulated.
+#if defined(ATTNRT_CPU_PLUGIN)
+inline const std::string kCpuPlugin = ATTNRT_CPU_PLUGIN;
+#else
+inline const std::string kCpuPlugin = ATTNRT_BINARY_DIR "/plugins/cpu.so";
+#endif
+
 enum class Fill { kNormal, kOutlier, kEqual, kAlternating, kSubnormal, kHuge };
 
 struct CpuCase {

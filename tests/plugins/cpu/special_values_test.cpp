@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/plugins/cpu/cpu_fixture.hpp"
 #include "tests/plugins/cpu/each_isa.hpp"
 #include "tests/support/dense_tensor.hpp"
 #include "tests/support/paged_cache.hpp"
@@ -38,7 +39,7 @@ class Poisoned {
   DenseTensor run(const std::string& isa) {
     DriverOptions options;
     options.options = {{"isa", isa}};
-    PluginDriver driver(ATTNRT_BINARY_DIR "/plugins/cpu.so", options);
+    PluginDriver driver(kCpuPlugin, options);
     attnrt_layer_class layer = make_layer_class(
         ATTNRT_OP_APPEND, dtype_ == ATTNRT_DTYPE_F32 ? "f32" : "bf16", group_, 1, kDim, kDim);
     layer.q_dtype = dtype_;
