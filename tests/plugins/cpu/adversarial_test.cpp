@@ -10,14 +10,18 @@ namespace {
 class Adversarial : public ::testing::TestWithParam<Fill> {};
 
 TEST_P(Adversarial, StaysWithinTheBound) {
-  for (const char* format : {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp8_e4m3fnuz",
-                             "int8_per_token_head", "fp8_per_token_head", "int4_per_token_head"}) {
-    CpuCase c;
-    c.format = format;
-    c.fill = GetParam();
-    c.q_dtype = ATTNRT_DTYPE_F32;
-    c.lengths = {{1, 700}, {33, 130}};
-    expect_all_close(c);
+  for (const char* format :
+       {"f32", "f16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp8_e4m3fnuz", "int8_per_token_head",
+        "fp8_per_token_head", "int4_per_token_head", "nvfp4_linear", "nvfp4_swizzled"}) {
+    // bf16 queries take other ways: dot products of bf16, matrix units.
+    for (const int32_t q : {ATTNRT_DTYPE_F32, ATTNRT_DTYPE_BF16}) {
+      CpuCase c;
+      c.format = format;
+      c.fill = GetParam();
+      c.q_dtype = q;
+      c.lengths = {{1, 700}, {33, 130}};
+      expect_all_close(c);
+    }
   }
 }
 
@@ -26,7 +30,8 @@ INSTANTIATE_TEST_SUITE_P(Fills, Adversarial,
                                            Fill::kSubnormal, Fill::kHuge));
 
 TEST(LongContext, StaysWithinTheBound) {
-  for (const char* format : {"bf16", "fp8_e4m3", "int4_per_token_head"}) {
+  for (const char* format :
+       {"bf16", "fp8_e4m3", "int8_per_token_head", "int4_per_token_head", "nvfp4_linear"}) {
     CpuCase c;
     c.format = format;
     c.q_heads = 2;
