@@ -20,15 +20,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FORMATS = (
     "f32 f16 bf16 fp8_e4m3 fp8_e5m2 fp8_e4m3fnuz int8_per_token_head fp8_per_token_head "
-    "int4_per_token_head nvfp4_linear nvfp4_swizzled"
+    "int4_per_token_head nvfp4_linear nvfp4_swizzled fp8_ds_mla_v32 fp8_ds_mla_v4 fp8_ds_mla_v41"
 ).split()
 ISAS = "avx512_amx avx512_bf16 avx512 avx2 neon".split()
 LEAST = 0.95
-NO_BACKEND = 3  # attnrt's exit code
-REFUSED = 4
 
 
-def head_dims(fmt: str) -> list[int]:
+def head_dims(fmt: str) -> list[int | list[int]]:
+    if fmt == "fp8_ds_mla_v32":
+        return [[576, 512]]
+    if fmt.startswith("fp8_ds_mla"):
+        return [512]
     if fmt.startswith("int4"):
         return [32, 128, 512]
     if fmt.startswith("nvfp4"):
@@ -51,7 +53,10 @@ def shapes(fmt: str, quick: bool) -> list[dict]:
         for j, dim in enumerate(head_dims(fmt)):
             if quick and (i + j) % 3:
                 continue
-            heads = (1, 1) if (i + j) % 3 == 0 else (8, 2) if (i + j) % 3 == 1 else (24, 2)
+            group, kv_heads = ((1, 1), (4, 2), (12, 2))[(i + j) % 3]
+            if fmt.startswith("fp8_ds_mla"):
+                kv_heads = 1
+            heads = (group * kv_heads, kv_heads)
             found.append(
                 {
                     "name": f"{phase} {batch}x{q_len} of {kv_len}, {heads[0]}/{heads[1]} heads of {dim}",
@@ -63,7 +68,7 @@ def shapes(fmt: str, quick: bool) -> list[dict]:
     return found
 
 
-def measure(command: Path, fmt: str, isa: str, cases: list[dict]) -> dict[str, float] | None:
+def measure(build: Path, fmt: str, isa: str, cases: list[dict]) -> dict[str, float] | None:
     """Least milliseconds by shape; None where this CPU lacks the instructions."""
     sweep = {
         "device": "cpu",
@@ -76,7 +81,10 @@ def measure(command: Path, fmt: str, isa: str, cases: list[dict]) -> dict[str, f
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         json.dump(sweep, file)  # which is YAML
         file.flush()
-        run = subprocess.run([command, "bench", file.name, "--json"], capture_output=True, text=True)
+        run = subprocess.run(
+            [build / "bin/attnrt", "--plugins", build / "plugins", "bench", file.name, "--json"],
+            capture_output=True, text=True,
+        )  # fmt: skip
     if run.returncode != 0:
         if f"for isa '{isa}'" in run.stderr or f"isa is '{isa}'" in run.stderr:
             return None
@@ -84,12 +92,12 @@ def measure(command: Path, fmt: str, isa: str, cases: list[dict]) -> dict[str, f
     return {figure["name"]: figure["min_ms"] for figure in json.loads(run.stdout)}
 
 
-def ratios(command: Path, fmt: str, isa: str, cases: list[dict]) -> dict[str, float] | None:
+def ratios(build: Path, fmt: str, isa: str, cases: list[dict]) -> dict[str, float] | None:
     """Portable's time over the set's, by shape; both measured before and after the other."""
     best: dict[str, dict[str, float]] = {}
     for _ in range(2):
         for name in ("portable", isa):
-            found = measure(command, fmt, name, cases)
+            found = measure(build, fmt, name, cases)
             if found is None:
                 return None
             kept = best.setdefault(name, found)
@@ -109,7 +117,7 @@ def main() -> int:
     for fmt in chosen.formats.split(","):
         cases = shapes(fmt, chosen.quick)
         for isa in chosen.isas.split(","):
-            found = ratios(chosen.build / "bin/attnrt", fmt, isa, cases)
+            found = ratios(chosen.build, fmt, isa, cases)
             if found is None:
                 continue
             worst = min(found, key=lambda shape: found[shape])
