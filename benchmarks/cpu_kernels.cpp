@@ -113,9 +113,7 @@ void decode_row(benchmark::State& state, const KernelTable& kernels, const Store
   state.SetItemsProcessed(state.iterations() * kValues);
 }
 
-using Map = void (*)(const float*, float*, int64_t);
-
-void map(benchmark::State& state, Map function) {
+void map(benchmark::State& state, MapFunction function) {
   constexpr int64_t kValues = 4096;
   std::vector<float> in = normal_values(kValues);
   std::vector<float> out(kValues);
@@ -172,6 +170,9 @@ void add_set(const Isa& isa) {
         [&](benchmark::State& state) { decode_row(state, kernels, s); });
   }
   add(set + "exp", [&](benchmark::State& state) { map(state, kernels.exp); });
+  if (kernels.exp2 != nullptr) {
+    add(set + "exp2", [&](benchmark::State& state) { map(state, kernels.exp2); });
+  }
   add(set + "tanh", [&](benchmark::State& state) { map(state, kernels.tanh); });
   for (const int32_t parts : {2, 8}) {
     add(set + "merge/" + std::to_string(parts),

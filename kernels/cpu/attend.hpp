@@ -27,27 +27,38 @@ inline int64_t round_up(int64_t n, int64_t to) {
   return (n + to - 1) / to * to;
 }
 
-// With base null it only counts. Returns the floats used.
-inline int64_t cut(const LayerParams& layer, float* base, Buffers& b) {
-  int64_t used = 0;
-  const auto take = [&](int64_t floats) {
-    float* at = base == nullptr ? nullptr : base + used;
-    used += round_up(floats, 16);
-    return at;
-  };
+// A thread's scratch, cut into buffers that begin at multiples of 64 bytes. With base null it only
+// counts.
+class Scratch {
+ public:
+  explicit Scratch(float* base) : base_(base) {}
+
+  template <class T = float>
+  T* take(int64_t count) {
+    float* at = base_ == nullptr ? nullptr : base_ + used_;
+    used_ += round_up(count * int64_t{sizeof(T)}, 64) / int64_t{sizeof(float)};
+    return reinterpret_cast<T*>(at);
+  }
+  [[nodiscard]] int64_t floats() const { return used_; }
+
+ private:
+  float* base_;
+  int64_t used_ = 0;
+};
+
+inline void cut(const LayerParams& layer, Scratch& scratch, Buffers& b) {
   b.q_stride = round_up(layer.dim_qk, kRowPad);
   b.out_stride = round_up(layer.dim_v, kRowPad);
-  b.q = take(kMaxRows * b.q_stride);
-  b.out = take(kMaxRows * b.out_stride);
-  b.scores = take(int64_t{kMaxRows + kRowPad} * kTile);
-  b.keys = take(kTile * b.q_stride);
-  b.values = take(kTile * b.out_stride);
-  b.line = take(b.q_stride > b.out_stride ? b.q_stride : b.out_stride);
-  b.state = {take(kMaxRows), take(kMaxRows), take(kMaxRows)};
-  b.unseen = reinterpret_cast<uint64_t*>(take(2 * kMaxRows));
+  b.q = scratch.take(kMaxRows * b.q_stride);
+  b.out = scratch.take(kMaxRows * b.out_stride);
+  b.scores = scratch.take(int64_t{kMaxRows + kRowPad} * kTile);
+  b.keys = scratch.take(kTile * b.q_stride);
+  b.values = scratch.take(kTile * b.out_stride);
+  b.line = scratch.take(b.q_stride > b.out_stride ? b.q_stride : b.out_stride);
+  b.state = {scratch.take(kMaxRows), scratch.take(kMaxRows), scratch.take(kMaxRows)};
+  b.unseen = scratch.take<uint64_t>(kMaxRows);
   const int64_t staged = is_staged(layer.format) ? kTile * (b.q_stride + b.out_stride) : 0;
-  b.staged = reinterpret_cast<uint8_t*>(take(staged));
-  return used;
+  b.staged = scratch.take<uint8_t>(staged * int64_t{sizeof(float)});
 }
 
 inline float scale_of(const ScaleView& scale, int64_t head) {

@@ -11,9 +11,6 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
 
-// Up to so many rows a head read pages directly (stream.hpp) with weights in f32.
-constexpr int kFewRows = 8;
-
 // A thread's buffers beside those of attend.hpp.
 struct MatrixBuffers {
   uint32_t* q;        // [row][q_stride] pairs
@@ -26,23 +23,18 @@ struct MatrixBuffers {
   int64_t out_stride;  // columns
 };
 
-// With base null it only counts. Returns the floats used.
-inline int64_t cut_matrix(const LayerParams& layer, float* base, MatrixBuffers& b) {
+inline void cut_matrix(const LayerParams& layer, Scratch& scratch, MatrixBuffers& b) {
   b.q_stride = round_up(layer.dim_qk, kCodeStep) / 2;
   b.out_stride = round_up(layer.dim_v, kCodeStep);
-  int64_t used = 0;
-  const auto take = [&](int64_t floats) {
-    float* at = base == nullptr ? nullptr : base + used;
-    used += floats;
-    return at;
-  };
-  b.q = reinterpret_cast<uint32_t*>(take(kMaxRows * b.q_stride));
-  b.keys = reinterpret_cast<uint32_t*>(take(kTile * b.q_stride));
-  b.values = reinterpret_cast<uint16_t*>(take(kTile / 2 * b.out_stride));
-  b.weights = reinterpret_cast<uint16_t*>(take(int64_t{kMaxRows} * kTile / 2));
-  b.out = take(kMaxRows * b.out_stride);
-  return used + cut_few(layer, base == nullptr ? nullptr : base + used, b.few);
+  b.q = scratch.take<uint32_t>(kMaxRows * b.q_stride);
+  b.keys = scratch.take<uint32_t>(kTile * b.q_stride);
+  b.values = scratch.take<uint16_t>(kTile * b.out_stride);
+  b.weights = scratch.take<uint16_t>(int64_t{kMaxRows} * kTile);
+  b.out = scratch.take(kMaxRows * b.out_stride);
+  cut_few(layer, scratch, b.few);
 }
+
+constexpr MapFunction kExp2 = nullptr;  // softmax is in powers of e
 
 template <Format F>
 inline bool uses_matrix(const AttendParams& p) {

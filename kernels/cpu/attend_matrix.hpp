@@ -8,6 +8,14 @@
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
 
+inline void map_exp2(const float* in, float* out, int64_t n) {
+  for (int64_t i = 0; i < n; i += kW) {
+    const auto mask = static_cast<__mmask16>(n - i < kW ? (1U << (n - i)) - 1U : 0xFFFFU);
+    _mm512_mask_storeu_ps(out + i, mask, exp2_weight(_mm512_maskz_loadu_ps(mask, in + i)));
+  }
+}
+constexpr MapFunction kExp2 = map_exp2;
+
 template <Format F>
 inline bool uses_matrix(const AttendParams& p) {
   return (exact_as_bf16(F) || has_few_rows(F)) && p.q.dtype == Dtype::kBf16;
@@ -107,7 +115,6 @@ inline bool attend_on_matrix(const AttendParams& p, const WorkItem& item, Matrix
   if constexpr (exact_as_bf16(F)) {
     return attend_exact_on_matrix<F>(p, item, m, b);
   } else if constexpr (has_few_rows(F)) {
-    constexpr int kFewRows = 8;
     return item.rows.q_count * p.layer.group <= kFewRows && attend_few_rows<F>(p, item, m.few, b);
   }
   return false;

@@ -1,5 +1,6 @@
-// Attention of few query rows over codes of 8 and 4 bits, all of it dot products of bf16 pairs
-// (AVX512-BF16 with VBMI): codes become bf16 in registers, V's of two keys side by side.
+// Attention of few query rows over codes of 8 and 4 bits by dot products of bf16 pairs (AVX512-BF16
+// with VBMI): codes become bf16 in registers, V's of two keys side by side. int4's K alone is
+// multiplied in whole numbers (int4_scores.hpp).
 //
 // Weights are rounded to bf16, as those of many rows are (attend_dots.hpp); so is their product
 // with a block's scale. Sums that are not finite send the item back to the f32 path, since a weight
@@ -21,50 +22,42 @@ constexpr bool has_few_rows(Format f) {
   return has_nibbles(f) || (!is_staged(f) && element_bytes(f) == 1);
 }
 
+// At most so many query rows a head: few enough to read pages directly.
+constexpr int kFewRows = 8;
 // Keys of V that are added before the next head's turn.
 constexpr int kFewValueKeys = 8;
 
 // A thread's buffers beside those of attend.hpp, by row.
 struct FewBuffers {
-  uint16_t* q;           // nvfp4: [chunk][kNibbleChunk] as decode_e2m1 orders it
-  int8_t* whole_q;       // int4: int4_scores.hpp, in the same place
+  uint8_t* q;            // nvfp4: bf16, as decode_e2m1 orders them; int4: see int4_scores.hpp
   WholeQuery* whole;     // int4
   uint32_t* weights;     // [kTile / 2] pairs
   float* out;            // [out_stride]
   float* k_scales;       // row scales, [head][kTile]
   int32_t* zero_points;  // int4: of V, for the keys that are being added
-  int64_t q_stride;
+  int64_t q_stride;      // bytes
   int64_t out_stride;
 };
 
-// With base null it only counts. Returns the floats used.
-inline int64_t cut_few(const LayerParams& layer, float* base, FewBuffers& b) {
-  b.q_stride = round_up(layer.dim_qk, kNibbleChunk);
+inline void cut_few(const LayerParams& layer, Scratch& scratch, FewBuffers& b) {
+  b.q_stride = 2 * round_up(layer.dim_qk, kNibbleChunk);
   b.out_stride = round_up(layer.dim_v, kNibbleChunk);
-  int64_t used = 0;
-  const auto take = [&](int64_t floats) {
-    float* at = base == nullptr ? nullptr : base + used;
-    used += floats;
-    return at;
-  };
-  b.q = reinterpret_cast<uint16_t*>(take(kMaxRows * b.q_stride / 2));
-  b.whole_q = reinterpret_cast<int8_t*>(b.q);
-  b.whole = reinterpret_cast<WholeQuery*>(take(2 * kMaxRows));
-  b.weights = reinterpret_cast<uint32_t*>(take(int64_t{kMaxRows} * kTile / 2));
-  b.out = take(kMaxRows * b.out_stride);
-  b.k_scales = take(int64_t{kMaxRows} * kTile);
-  b.zero_points = reinterpret_cast<int32_t*>(take(kW));
-  return used;
+  b.q = scratch.take<uint8_t>(kMaxRows * b.q_stride);
+  b.whole = scratch.take<WholeQuery>(kMaxRows);
+  b.weights = scratch.take<uint32_t>(int64_t{kMaxRows} * kTile / 2);
+  b.out = scratch.take(kMaxRows * b.out_stride);
+  b.k_scales = scratch.take(int64_t{kMaxRows} * kTile);
+  b.zero_points = scratch.take<int32_t>(kFewValueKeys);
 }
 
 // n values of a row of q, bf16, as decode_e2m1 orders those of K.
-inline void order_query(const uint8_t* row, int n, uint16_t* to) {
+inline void order_query(const uint8_t* row, int n, uint8_t* to) {
   alignas(64) uint16_t chunk[kNibbleChunk];
   for (int i = 0; i < n; i += kNibbleChunk) {
     const int count = n - i < kNibbleChunk ? n - i : kNibbleChunk;
     memset(chunk, 0, sizeof chunk);
     memcpy(chunk, row + 2 * i, static_cast<size_t>(count) * 2);
-    order_for_nibbles(chunk, to + i);
+    order_for_nibbles(chunk, to + 2 * i);
   }
 }
 
@@ -77,7 +70,7 @@ inline bool load_whole_queries(const AttendParams& p, const QueryRows& q, int ro
     widen_row(p.q.dtype, query_row(p, q, r), dim, line);
     for (int i = 0; i < dim; i += kW) all = fma(load(line + i), zero(), all);
     rotate_query(line, dim);
-    few.whole[r] = quantize_query(line, dim, few.whole_q + 2 * r * few.q_stride);
+    few.whole[r] = quantize_query(line, dim, reinterpret_cast<int8_t*>(few.q + r * few.q_stride));
   }
   return count(unordered(all)) == 0;
 }
@@ -99,8 +92,8 @@ inline bool load_few_queries(const AttendParams& p, const QueryRows& q, int rows
 }
 
 // Raw scores of R rows against 4 keys of nvfp4.
-template <Format F, int R>
-ATTNRT_INLINE void score4_blocks(const uint16_t* q, int64_t q_stride, const HeadKeys& k, int key,
+template <int R>
+ATTNRT_INLINE void score4_blocks(const uint8_t* q, int64_t q_stride, const HeadKeys& k, int key,
                                  int dim, float* s) {
   Vf sums[R][4];
   for (int r = 0; r < R; ++r) {
@@ -115,10 +108,10 @@ ATTNRT_INLINE void score4_blocks(const uint16_t* q, int64_t q_stride, const Head
       const Vf scale =
           load_block_scales(scales_of(k, key + j) + i / kNvfp4Block, left / kNvfp4Block);
       for (int r = 0; r < R; ++r) {
-        const uint16_t* x = q + r * q_stride + i;
+        const uint8_t* x = q + r * q_stride + 2 * i;
         Vf sum = zero();
         for (int v = 0; v < kNibbleVectors; ++v) {
-          sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_load_si512(x + 32 * v), y[v]);
+          sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_load_si512(x + 64 * v), y[v]);
         }
         sums[r][j] = fma(sum, scale, sums[r][j]);
       }
@@ -135,12 +128,13 @@ ATTNRT_INLINE void score_four_codes(const HeadTile& t, int key, const FewBuffers
   const int dim = t.p.layer.dim_qk;
   const auto block = [&]<int R>(int r) __attribute__((always_inline)) {
     const int row = t.first + r;
+    const uint8_t* q = few.q + row * few.q_stride;
     float* s = b.scores + row * kTile + key;
     if constexpr (is_rotated(F)) {
-      score4_whole<R>(few.whole_q + 2 * row * few.q_stride, 2 * few.q_stride, t.k, key, dim,
+      score4_whole<R>(reinterpret_cast<const int8_t*>(q), few.q_stride, t.k, key, dim,
                       reinterpret_cast<int32_t*>(s));
     } else {
-      score4_blocks<F, R>(few.q + row * few.q_stride, few.q_stride, t.k, key, dim, s);
+      score4_blocks<R>(q, few.q_stride, t.k, key, dim, s);
     }
   };
   if constexpr (has_nibbles(F)) {
@@ -377,8 +371,9 @@ inline void attend_few_tile(const AttendParams& p, const QueryRows& q, int32_t b
   for (int key = 0; key < keys.n; key += 4) {
     for (int h = 0; h < q.kv_heads; ++h) {
       ahead.use(4 * k_bytes);
-      if constexpr (has_row_scales(F)) note_key_scales(tile_of(h), key, few);
-      score_four_codes<F>(tile_of(h), key, few, b);
+      const HeadTile t = tile_of(h);
+      if constexpr (has_row_scales(F)) note_key_scales(t, key, few);
+      score_four_codes<F>(t, key, few, b);
     }
   }
   for (int h = 0; h < q.kv_heads; ++h) weigh_few<F>(tile_of(h), few, b);
@@ -386,8 +381,9 @@ inline void attend_few_tile(const AttendParams& p, const QueryRows& q, int32_t b
     const int n = keys.n - key < kFewValueKeys ? keys.n - key : kFewValueKeys;
     for (int h = 0; h < q.kv_heads; ++h) {
       ahead.use(n * v_bytes);
-      if constexpr (has_row_scales(F)) scale_weights<F>(tile_of(h), key, n, few, b);
-      add_some_codes<F>(tile_of(h), key, n, few, b);
+      const HeadTile t = tile_of(h);
+      if constexpr (has_row_scales(F)) scale_weights<F>(t, key, n, few, b);
+      add_some_codes<F>(t, key, n, few, b);
     }
   }
 }

@@ -64,21 +64,27 @@ ATTNRT_INLINE auto with_format(Format format, Body body) {
 }
 
 int64_t table_scratch(const LayerParams& layer) {
+  Scratch counted(nullptr);
   Buffers b;
   MatrixBuffers m;
-  return cut(layer, nullptr, b) + cut_matrix(layer, nullptr, m);
+  cut(layer, counted, b);
+  cut_matrix(layer, counted, m);
+  return counted.floats();
 }
 
 void table_attend(const AttendParams& p, const WorkItem& item, float* scratch) {
   Buffers b;
   MatrixBuffers m;
-  cut_matrix(p.layer, scratch + cut(p.layer, scratch, b), m);
+  Scratch buffers(scratch);
+  cut(p.layer, buffers, b);
+  cut_matrix(p.layer, buffers, m);
   with_format(p.layer.format, [&]<Format F>() { attend_item<F>(p, item, m, b); });
 }
 
 void table_finish(const AttendParams& p, const SplitUnit& unit, float* scratch) {
   Buffers b;
-  cut(p.layer, scratch, b);
+  Scratch buffers(scratch);
+  cut(p.layer, buffers, b);
   with_format(p.layer.format, [&]<Format F>() { finish_unit<F>(p, unit, b); });
 }
 
@@ -116,8 +122,8 @@ void table_decode_row(Format format, const uint8_t* row, int32_t n, float* out) 
 }
 
 constexpr KernelTable make_table(const char* name) {
-  return {name,        table_scratch, table_attend, table_finish,    table_append,
-          table_merge, table_exp,     table_tanh,   table_decode_row};
+  return {name,        table_scratch, table_attend, table_finish, table_append,
+          table_merge, table_exp,     kExp2,        table_tanh,   table_decode_row};
 }
 
 }  // namespace

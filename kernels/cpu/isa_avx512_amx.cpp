@@ -4,7 +4,6 @@
 #include "kernels/cpu/dot_avx512bf16.hpp"
 #include "kernels/cpu/load_avx512.hpp"
 #if defined(ATTNRT_CPU_EMULATED_AMX)
-#include "kernels/cpu/tile_config.hpp"
 #include "tests/plugins/cpu/matrix_emulated.hpp"
 #else
 #include "kernels/cpu/matrix_amx.hpp"

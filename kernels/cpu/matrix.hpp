@@ -62,28 +62,21 @@ struct MatrixBuffers {
   FewBuffers few;
 };
 
-// With base null it only counts. Returns the floats used.
-inline int64_t cut_matrix(const LayerParams& layer, float* base, MatrixBuffers& b) {
+inline void cut_matrix(const LayerParams& layer, Scratch& scratch, MatrixBuffers& b) {
   constexpr int kLargestChunk = 64;
-  const int64_t dim_qk = divide_up(layer.dim_qk, kLargestChunk) * int64_t{kLargestChunk};
-  const int64_t dim_v = divide_up(layer.dim_v, kLargestChunk) * int64_t{kLargestChunk};
-  int64_t used = 0;
-  const auto take = [&](int64_t floats) {
-    float* at = base == nullptr ? nullptr : base + used;
-    used += floats;
-    return at;
-  };
+  const int64_t dim_qk = round_up(layer.dim_qk, kLargestChunk);
+  const int64_t dim_v = round_up(layer.dim_v, kLargestChunk);
   // Rows of a head are padded to a power of two, at most to twice as many.
   constexpr int64_t kPaddedRows = 2 * kMaxRows;
-  b.q = reinterpret_cast<uint32_t*>(take(kPaddedRows * dim_qk / 2));
-  b.keys = reinterpret_cast<uint16_t*>(take(kTile * dim_qk / 2));
-  b.values = reinterpret_cast<uint16_t*>(take(kTile * dim_v / 2));
-  b.scores = take(int64_t{kTile} * kTileRows);
-  b.weights = reinterpret_cast<uint16_t*>(take(int64_t{kTile} * kTileRows / 2));
-  b.out = take(2 * kPaddedRows * dim_v);
-  b.lanes = reinterpret_cast<RowLanes*>(take(kMaxRows * int64_t{sizeof(RowLanes)} / 4));
-  b.states = reinterpret_cast<LaneState*>(take(kMaxRows * int64_t{sizeof(LaneState)} / 4));
-  return used + cut_few(layer, base == nullptr ? nullptr : base + used, b.few);
+  b.q = scratch.take<uint32_t>(kPaddedRows * dim_qk / 2);
+  b.keys = scratch.take<uint16_t>(kTile * dim_qk);
+  b.values = scratch.take<uint16_t>(kTile * dim_v);
+  b.scores = scratch.take(int64_t{kTile} * kTileRows);
+  b.weights = scratch.take<uint16_t>(int64_t{kTile} * kTileRows);
+  b.out = scratch.take(2 * kPaddedRows * dim_v);
+  b.lanes = scratch.take<RowLanes>(kMaxRows);
+  b.states = scratch.take<LaneState>(kMaxRows);
+  cut_few(layer, scratch, b.few);
 }
 
 // Query rows of one KV head, the places of a step as key_place says, pairs side by side.

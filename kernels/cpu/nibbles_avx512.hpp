@@ -2,7 +2,8 @@
 //
 // A shift that picks bits of each 64-bit lane spreads nibbles over 16-bit lanes, and one
 // permutation of a table makes them bf16: two instructions for 32 values. The permutation looks at
-// five bits, of which the upper one belongs to a neighbour, so the table holds its 16 values twice.
+// five bits, of which the upper one belongs to a neighbour: e2m1's table holds its 16 values twice;
+// int4's looks there for the second of two keys, whose zero points differ.
 #pragma once
 
 #include <immintrin.h>
@@ -21,7 +22,7 @@ constexpr uint16_t whole_value(int x) {
 }
 
 constexpr uint16_t e2m1_value(int code) {
-  constexpr int kHalves[8] = {0, 1, 2, 3, 4, 6, 8, 12};
+  constexpr int kHalves[8] = {0, 1, 2, 3, 4, 6, 8, 12};  // magnitudes times two
   return static_cast<uint16_t>((code >= 8 ? 0x8000 : 0) | bf16_of(kHalves[code & 7], -1));
 }
 
@@ -83,9 +84,9 @@ ATTNRT_INLINE void decode_e2m1(__m512i codes, __m512bh (&to)[kNibbleVectors]) {
 }
 
 // bf16 values of a row (2 bytes each) in that order.
-inline void order_for_nibbles(const uint16_t* from, uint16_t* to) {
+inline void order_for_nibbles(const uint16_t* from, uint8_t* to) {
   for (int v = 0; v < kNibbleVectors; ++v) {
-    for (int i = 0; i < 8; ++i) memcpy(to + 32 * v + 4 * i, from + 16 * i + 4 * v, 8);
+    for (int i = 0; i < 8; ++i) memcpy(to + 64 * v + 8 * i, from + 16 * i + 4 * v, 8);
   }
 }
 

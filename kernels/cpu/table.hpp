@@ -12,6 +12,8 @@
 
 namespace attnrt::cpu {
 
+using MapFunction = void (*)(const float* in, float* out, int64_t n);
+
 struct KernelTable {
   const char* name;
   // Floats of scratch that one thread needs for attend.
@@ -25,8 +27,10 @@ struct KernelTable {
   void (*merge)(const MergeParams&, int64_t begin, int64_t end);
 
   // For tests and benches: the building blocks alone.
-  void (*exp)(const float* in, float* out, int64_t n);
-  void (*tanh)(const float* in, float* out, int64_t n);
+  MapFunction exp;
+  // 2^x, x at most about 0, where softmax is in powers of 2; else null.
+  MapFunction exp2;
+  MapFunction tanh;
   // Values of a row of n elements (a multiple of 8), times `scale` per row for int8.
   void (*decode_row)(Format, const uint8_t* row, int32_t n, float* out);
 };

@@ -1,7 +1,10 @@
 // attend and append of the cpu plugin against the oracle, on every instruction set.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/plugins/cpu/cpu_fixture.hpp"
+#include "tests/plugins/cpu/each_isa.hpp"
 
 namespace attnrt::testing {
 namespace {
@@ -37,6 +40,25 @@ TEST(Attend, FewRowsOverBf16KeepSixteenBitsOfEachWeight) {
     c.lengths = {{1, 70}, {1, 1000}};
     c.weights_of_16_bits = true;
     expect_all_close(c);
+  }
+}
+
+// On a matrix unit they do in all formats whose values are exact as bf16.
+TEST(MatrixUnit, FewRowsKeepSixteenBitsOfEachWeight) {
+  const std::vector<std::string> isas = cpu::available_isas();
+  if (std::find(isas.begin(), isas.end(), "avx512_amx") == isas.end()) {
+    GTEST_SKIP() << "no matrix unit";
+  }
+  for (const char* format : {"fp8_e4m3", "int8_per_token_head", "nvfp4_linear"}) {
+    for (const int32_t rows : {1, 3, 4, 7, 8}) {
+      CpuCase c;
+      c.format = format;
+      c.q_heads = 2 * rows;
+      c.lengths = {{1, 70}, {1, 1000}};
+      c.weights_of_16_bits = true;
+      const CpuFixture fixture(c);
+      fixture.expect_close(fixture.run("avx512_amx"));
+    }
   }
 }
 

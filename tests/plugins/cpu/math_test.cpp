@@ -57,6 +57,33 @@ TEST_P(Math, ExpErrsByNoMoreThanStated) {
   EXPECT_LE(worst_relative(positive, exp(positive)), 0x1p-22);
 }
 
+// Softmax on a matrix unit is in powers of two, of scores less their maximum.
+TEST(MatrixUnit, Exp2ErrsByNoMoreThanStated) {
+  int sets = 0;
+  for (const Isa& isa : instruction_sets()) {
+    if (!isa.available || isa.table().exp2 == nullptr) continue;
+    ++sets;
+    const std::vector<float> x = sweep(-126.0F, -1e-30F, 211);
+    std::vector<float> y(x.size());
+    isa.table().exp2(x.data(), y.data(), static_cast<int64_t>(x.size()));
+    double worst = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double exact = std::exp2(double{x[i]});
+      worst = std::max(worst, std::abs(double{y[i]} - exact) / exact);
+    }
+    EXPECT_LE(worst, 0x1p-22);
+    const std::vector<float> special = {0.0F, -kInfinity, NAN, -126.5F, -3e38F};
+    std::vector<float> found(special.size());
+    isa.table().exp2(special.data(), found.data(), static_cast<int64_t>(special.size()));
+    EXPECT_EQ(found[0], 1.0F);
+    EXPECT_EQ(found[1], 0.0F);
+    EXPECT_TRUE(std::isnan(found[2]));
+    EXPECT_EQ(found[3], 0.0F);
+    EXPECT_EQ(found[4], 0.0F);
+  }
+  if (sets == 0) GTEST_SKIP() << "no matrix unit";
+}
+
 TEST_P(Math, ExpOfSpecialValues) {
   const std::vector<float> y =
       exp({0.0F, -0.0F, -kInfinity, kInfinity, NAN, -100.0F, 100.0F, -3e38F});

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu/tile_config.hpp"
+
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 
 struct Matrix {
