@@ -7,6 +7,8 @@ namespace {
 
 // At most so many query rows read pages directly; beyond, packing a tile pays.
 constexpr int kStreamLimit = 2 * kGemmRows;
+// So few keys are not worth a packed tile, whose columns are filled up to a chunk.
+constexpr int kFewKeys = 4;
 
 // A thread's buffers, cut out of its scratch. Row r of q and out stands at r * stride.
 struct Buffers {
@@ -180,12 +182,15 @@ struct RowScales {
   alignas(64) float v[kTile];
 };
 
+inline void load_key_scales(const HeadTile& t, RowScales& scales) {
+  for (int i = 0; i < t.k.n; ++i) scales.k[i] = load_scale(scales_of(t.k, i));
+  for (int i = t.k.n; i < kTile; ++i) scales.k[i] = 1.0F;
+}
+
 inline void load_scales(const HeadTile& t, RowScales& scales) {
-  for (int i = 0; i < t.k.n; ++i) {
-    scales.k[i] = load_scale(scales_of(t.k, i));
-    scales.v[i] = load_scale(scales_of(t.v, i));
-  }
-  for (int i = t.k.n; i < kTile; ++i) scales.k[i] = scales.v[i] = 1.0F;
+  load_key_scales(t, scales);
+  for (int i = 0; i < t.k.n; ++i) scales.v[i] = load_scale(scales_of(t.v, i));
+  for (int i = t.k.n; i < kTile; ++i) scales.v[i] = 1.0F;
 }
 
 // Scores to weights for all rows. Returns whether a row gives a key no weight at all. Scales: of
@@ -224,8 +229,23 @@ inline bool weigh_scaled(const HeadTile& t, const RowScales* scales, float value
   return weigh(t, scales->k, scales->v, value_scale, b);
 }
 
+// Weights of the keys [key, key + n) times the scales of V's rows, which are read here, with their
+// rows: with K's they'd come out of cold memory.
+template <Format F>
+ATTNRT_INLINE void scale_weights(const HeadTile& t, int key, int n, Buffers& b) {
+  if constexpr (has_row_scales(F)) {
+    float scales[kTile];
+    for (int i = 0; i < n; ++i) scales[i] = load_scale(scales_of(t.v, key + i));
+    for (int r = t.first; r < t.first + t.rows; ++r) {
+      float* weights = b.scores + r * kTile + key;
+      for (int i = 0; i < n; ++i) weights[i] *= scales[i];
+    }
+  }
+}
+
 template <Format F>
 inline void add_values_separately(const HeadTile& t, Buffers& b) {
+  scale_weights<F>(t, 0, t.v.n, b);
   for (int r = t.first; r < t.first + t.rows; ++r) {
     accumulate_seen<F>(b.scores + r * kTile, t.v, b.unseen[r], t.p.layer.dim_v, b.state.alpha[r],
                        b.out + r * b.out_stride);
@@ -288,6 +308,7 @@ constexpr int kValueKeys = 8;
 template <Format F>
 ATTNRT_INLINE void add_some_values(const HeadTile& t, int key, int n, Buffers& b) {
   const HeadKeys keys{t.v.rows + key, t.v.offset, n};
+  scale_weights<F>(t, key, n, b);
   by_row_blocks(
       t.rows, [&]<int R>(int r) __attribute__((always_inline)) {
         const int row = t.first + r;
@@ -323,6 +344,7 @@ inline void add_many_rows(const HeadTile& t, bool special, Prefetcher& ahead, Bu
   ahead.use(t.v.n * row_bytes(F, t.p.layer.dim_v));
   if (special) return add_values_separately<F>(t, b);
   const int dim = t.p.layer.dim_v;
+  scale_weights<F>(t, 0, t.v.n, b);
   pack_values<F>(t.v, dim, b.values);
   multiply<true>(b.scores, kTile, b.values, int64_t{kTile} * kChunk, t.v.n, padded(dim),
                  static_cast<int>(round_up(t.rows, kGemmRows)), b.state.alpha, b.out, b.out_stride);
@@ -342,13 +364,22 @@ inline HeadTile stage_tile(const HeadTile& t, StagedTile& rows, const Buffers& b
       t.p, t.q, t.begin, t.head, t.first, t.rows, {rows.k_rows, 0, t.k.n}, {rows.v_rows, 0, t.v.n}};
 }
 
+// Whether a tile is used straight from its pages. Rows of q for dot products are there for few rows
+// alone (uses_dot), so many of them can't be streamed.
+template <Format K>
+ATTNRT_INLINE bool is_streamed(const HeadTile& t) {
+  if (t.rows <= kStreamLimit) return true;
+  return t.k.n <= kFewKeys && !(has_dot(K) && t.p.q.dtype == Dtype::kBf16);
+}
+
 // Heads of a tile whose rows stand as K and V: scores, weights, sums. Items of several heads have
-// few rows a head (division.cpp).
+// few rows a head (division.cpp). Scales of V's own rows wait for V's turn (scale_weights); others,
+// of staged rows, are the weights' at once.
 template <Format K, Format V, class Tiles, class Scales>
 inline void attend_heads(int heads, float value_scale, Tiles tile_of, Scales scales_of_head,
                          Prefetcher& ahead, Buffers& b) {
   const HeadTile first = tile_of(0);
-  const bool few = first.rows <= kStreamLimit;
+  const bool few = is_streamed<K>(first);
   if (few) {
     score_few_rows<K>(heads, first.k.n, tile_of, ahead, b);
   } else {
@@ -357,7 +388,10 @@ inline void attend_heads(int heads, float value_scale, Tiles tile_of, Scales sca
   bool special[kMaxRows];
   for (int h = 0; h < heads; ++h) {
     const HeadTile t = tile_of(h);
-    const bool hidden = weigh_scaled(t, scales_of_head(h), value_scale, b);
+    const RowScales* scales = scales_of_head(h);
+    const bool hidden =
+        weigh(t, scales == nullptr ? nullptr : scales->k,
+              scales == nullptr || has_row_scales(V) ? nullptr : scales->v, value_scale, b);
     special[h] = hidden && has_special_values<V>(t.v, t.p.layer.dim_v);
   }
   if (few) {
@@ -384,7 +418,7 @@ inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin
     RowScales scales;
     const auto scales_of_head = [&](int h) -> const RowScales* {
       if constexpr (!has_row_scales(F)) return nullptr;
-      load_scales(tile_of(h), scales);
+      load_key_scales(tile_of(h), scales);
       return &scales;
     };
     attend_heads<F, F>(q.kv_heads, value_factor(F), tile_of, scales_of_head, ahead, b);

@@ -59,44 +59,63 @@ ATTNRT_INLINE void load_int4(const uint8_t* p, Vf zero_point, Vf& even, Vf& odd)
   odd = sub(to_float(shr<4>(pairs)), zero_point);
 }
 
+// 16 elements of 16 or 8 bits.
 template <Format F>
-ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
-  if constexpr (F == Format::kF32) {
-    a = load(reinterpret_cast<const float*>(p));
-    b = load(reinterpret_cast<const float*>(p + 32));
-  } else if constexpr (F == Format::kF16) {
-    a = load_f16(p);
-    b = load_f16(p + 16);
-  } else if constexpr (F == Format::kBf16) {
-    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+ATTNRT_INLINE void widen_halves(__m256i x, Vf& a, Vf& b) {
+  if constexpr (F == Format::kF16) {
+    a = _mm256_cvtph_ps(_mm256_castsi256_si128(x));
+    b = _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1));
+  } else {
+    static_assert(F == Format::kBf16);
     a = floats(_mm256_slli_epi32(x, 16));
     b = floats(_mm256_and_si256(x, _mm256_set1_epi32(-0x10000)));
-  } else if constexpr (F == Format::kInt8) {
-    a = widen_i8(p);
-    b = widen_i8(p + 8);
+  }
+}
+template <Format F>
+ATTNRT_INLINE void widen_bytes(__m128i x, Vf& a, Vf& b) {
+  if constexpr (F == Format::kInt8) {
+    a = to_float(_mm256_cvtepi8_epi32(x));
+    b = to_float(_mm256_cvtepi8_epi32(_mm_srli_si128(x, 8)));
   } else if constexpr (F == Format::kE4m3Fnuz) {
-    const __m128i x = load_128(p);
     a = _mm256_cvtph_ps(e4m3fnuz_to_f16(_mm_slli_epi16(x, 8)));
     b = _mm256_cvtph_ps(e4m3fnuz_to_f16(x));
   } else if constexpr (F == Format::kE4m3 || F == Format::kFp8Row) {
-    const __m128i x = load_128(p);
     a = _mm256_cvtph_ps(e4m3_to_f16(_mm_slli_epi16(x, 8)));
     b = _mm256_cvtph_ps(e4m3_to_f16(x));
   } else {
     static_assert(F == Format::kE5m2);
-    const __m128i x = load_128(p);
     a = _mm256_cvtph_ps(_mm_slli_epi16(x, 8));
     b = _mm256_cvtph_ps(_mm_and_si128(x, _mm_set1_epi16(-0x100)));
   }
 }
 
 template <Format F>
-ATTNRT_INLINE void load_pair_tail(const uint8_t* p, int n, Vf& a, Vf& b) {
-  // AVX2 has no byte-masked loads, and what lies behind the row may be another's memory.
-  constexpr int kBytes = F == Format::kF32 ? 4 : F == Format::kF16 || F == Format::kBf16 ? 2 : 1;
-  alignas(32) uint8_t copy[16 * kBytes] = {};
-  memcpy(copy, p, static_cast<size_t>(n * kBytes));
-  load_pair<F>(copy, a, b);
+ATTNRT_INLINE void load_pair(const uint8_t* p, Vf& a, Vf& b) {
+  if constexpr (F == Format::kF32) {
+    a = load(reinterpret_cast<const float*>(p));
+    b = load(reinterpret_cast<const float*>(p + 32));
+  } else if constexpr (F == Format::kF16 || F == Format::kBf16) {
+    widen_halves<F>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), a, b);
+  } else if constexpr (F == Format::kInt8) {
+    a = widen_i8(p);  // two loads cost less than a shift
+    b = widen_i8(p + 8);
+  } else {
+    widen_bytes<F>(load_128(p), a, b);
+  }
+}
+
+// Rows are multiples of 8 elements, so a tail is half a pair; what lies behind it may be another's
+// memory.
+template <Format F>
+ATTNRT_INLINE void load_pair_tail(const uint8_t* p, int, Vf& a, Vf& b) {
+  if constexpr (F == Format::kF32) {
+    a = load(reinterpret_cast<const float*>(p));
+    b = zero();
+  } else if constexpr (F == Format::kF16 || F == Format::kBf16) {
+    widen_halves<F>(_mm256_zextsi128_si256(load_128(p)), a, b);
+  } else {
+    widen_bytes<F>(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)), a, b);
+  }
 }
 
 }  // namespace attnrt::cpu::ATTNRT_CPU_ISA

@@ -10,7 +10,8 @@ namespace attnrt::cpu::ATTNRT_CPU_ISA {
 
 constexpr int kW = 8;
 constexpr int kGemmRows = 4;    // 4 rows x 2 vectors of 16 registers
-constexpr int kStreamRows = 2;  // 2 rows x 4 keys
+constexpr int kStreamRows = 4;  // 4 rows x 2 keys, or 2 rows x 4
+constexpr int kStreamSums = 8;
 constexpr int kStreamChunks = 2;
 
 using Vf = __m256;

@@ -11,6 +11,7 @@ namespace attnrt::cpu::ATTNRT_CPU_ISA {
 constexpr int kW = 16;
 constexpr int kGemmRows = 8;    // 8 rows x 2 vectors of accumulators
 constexpr int kStreamRows = 4;  // 4 rows x 4 keys of accumulators
+constexpr int kStreamSums = 16;
 constexpr int kStreamChunks = 2;
 
 using Vf = __m512;

@@ -2,7 +2,7 @@
 // has.
 //
 // This file says what the names mean that every instruction set's header offers: Vf and Vi are kW
-// floats and 32-bit integers; kGemmRows, kStreamRows and kStreamChunks are the register blocking.
+// floats and 32-bit integers; kGemmRows, kStreamRows, kStreamSums (accumulators) and kStreamChunks are the register blocking.
 // min and max return their second argument where one is NaN. fma may round twice here.
 #pragma once
 
@@ -16,6 +16,7 @@ namespace attnrt::cpu::ATTNRT_CPU_ISA {
 constexpr int kW = 4;
 constexpr int kGemmRows = 4;
 constexpr int kStreamRows = 2;
+constexpr int kStreamSums = 8;
 constexpr int kStreamChunks = 2;
 
 using Vf = float __attribute__((vector_size(16)));

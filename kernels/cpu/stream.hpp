@@ -23,41 +23,62 @@ ATTNRT_INLINE const uint8_t* scales_of(const HeadKeys& keys, int t) {
   return keys.scales[t] + keys.scale_offset;
 }
 
-// Raw scores of R rows against 4 keys.
+// to[r * kTile + j] = the sum of sums[r][j].
+template <int R, int J>
+ATTNRT_INLINE void store_scores(const Vf (&sums)[R][J], float* to) {
+  if constexpr (J == 4) {
+    for (int r = 0; r < R; ++r) {
+      store_sums4(to + r * kTile, sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
+    }
+  } else {
+    static_assert(J == 2 && R % 2 == 0);
+    for (int r = 0; r < R; r += 2) {
+      float four[4];
+      store_sums4(four, sums[r][0], sums[r][1], sums[r + 1][0], sums[r + 1][1]);
+      memcpy(to + r * kTile, four, 2 * sizeof(float));
+      memcpy(to + (r + 1) * kTile, four + 2, 2 * sizeof(float));
+    }
+  }
+}
+
+// Raw scores of R rows against J keys.
+template <Format F, int R, int J>
+ATTNRT_INLINE void score_keys(const float* q, int64_t q_stride, const uint8_t* const* k,
+                              int64_t offset, int dim, float* s) {
+  constexpr int kBytes = element_bytes(F);
+  Vf sums[R][J];
+  for (int r = 0; r < R; ++r) {
+    for (int j = 0; j < J; ++j) sums[r][j] = zero();
+  }
+  const auto add = [&](int i, int j, Vf a, Vf b) __attribute__((always_inline)) {
+    for (int r = 0; r < R; ++r) {
+      sums[r][j] = fma(a, load(q + r * q_stride + i), sums[r][j]);
+      sums[r][j] = fma(b, load(q + r * q_stride + i + kW), sums[r][j]);
+    }
+  };
+  Vf a;
+  Vf b;
+  int i = 0;
+  for (; i + kChunk <= dim; i += kChunk) {
+    for (int j = 0; j < J; ++j) {
+      load_pair<F>(k[j] + offset + i * kBytes, a, b);
+      add(i, j, a, b);
+    }
+  }
+  for (int j = 0; i < dim && j < J; ++j) {
+    load_pair_tail<F>(k[j] + offset + i * kBytes, dim - i, a, b);
+    add(i, j, a, b);
+  }
+  store_scores<R, J>(sums, s);
+}
+
+// Against 4 keys, as many at a time as there are registers for sums.
 template <Format F, int R>
 ATTNRT_INLINE void score4(const float* q, int64_t q_stride, const uint8_t* const* k, int64_t offset,
                           int dim, float* s) {
-  constexpr int kBytes = element_bytes(F);
-  Vf sums[R][4];
-  for (int r = 0; r < R; ++r) {
-    for (int j = 0; j < 4; ++j) sums[r][j] = zero();
-  }
-  int i = 0;
-  for (; i + kChunk <= dim; i += kChunk) {
-    for (int j = 0; j < 4; ++j) {
-      Vf a;
-      Vf b;
-      load_pair<F>(k[j] + offset + i * kBytes, a, b);
-      for (int r = 0; r < R; ++r) {
-        sums[r][j] = fma(a, load(q + r * q_stride + i), sums[r][j]);
-        sums[r][j] = fma(b, load(q + r * q_stride + i + kW), sums[r][j]);
-      }
-    }
-  }
-  if (i < dim) {
-    for (int j = 0; j < 4; ++j) {
-      Vf a;
-      Vf b;
-      load_pair_tail<F>(k[j] + offset + i * kBytes, dim - i, a, b);
-      for (int r = 0; r < R; ++r) {
-        sums[r][j] = fma(a, load(q + r * q_stride + i), sums[r][j]);
-        sums[r][j] = fma(b, load(q + r * q_stride + i + kW), sums[r][j]);
-      }
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    store_sums4(s + r * kTile, sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
-  }
+  constexpr int kKeys = R * 4 <= kStreamSums ? 4 : kStreamSums / R;
+  for (int j = 0; j < 4; j += kKeys)
+    score_keys<F, R, kKeys>(q, q_stride, k + j, offset, dim, s + j);
 }
 
 // The same where Dot multiplies bf16 pairs: q as Dot::load_query gives it, padded with zeros.
@@ -85,9 +106,7 @@ ATTNRT_INLINE void score4_dot(const float* q, int64_t q_stride, const uint8_t* c
   int i = 0;
   for (; i + kStep <= dim; i += kStep) add(i, kStep);
   if (i < dim) add(i, dim - i);
-  for (int r = 0; r < R; ++r) {
-    store_sums4(s + r * kTile, sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
-  }
+  store_scores<R, 4>(sums, s);
 }
 
 // out[r] += sum over keys of weight * value, for C chunks from `first` on.
@@ -122,10 +141,12 @@ ATTNRT_INLINE void accumulate(const float* weights, const HeadKeys& keys, int fi
 template <Format F, int R>
 ATTNRT_INLINE void accumulate_rows(const float* weights, const HeadKeys& keys, int dim, float* out,
                                    int64_t out_stride) {
-  constexpr int kWide = kStreamChunks * kChunk;
+  constexpr int kFit = kStreamSums / (2 * R);
+  constexpr int kChunks = kStreamChunks < kFit ? kStreamChunks : kFit;
+  constexpr int kWide = kChunks * kChunk;
   int i = 0;
   for (; i + kWide <= dim; i += kWide) {
-    accumulate<F, R, kStreamChunks, false>(weights, keys, i, dim, out, out_stride);
+    accumulate<F, R, kChunks, false>(weights, keys, i, dim, out, out_stride);
   }
   for (; i + kChunk <= dim; i += kChunk) {
     accumulate<F, R, 1, false>(weights, keys, i, dim, out, out_stride);
