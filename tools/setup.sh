@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PACKAGES=(
   g++ cmake ninja-build ccache git ca-certificates
   make # what CMake takes where a plugin's author names no generator
-  libboost-dev libboost-filesystem-dev libyaml-cpp-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libpng-dev
+  libboost-dev libboost-filesystem-dev libboost-context-dev libyaml-cpp-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libpng-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv # the recording of real models
 )

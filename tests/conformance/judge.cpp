@@ -160,7 +160,7 @@ class Judge {
       e.abs_bias = std::abs(static_cast<double>(c_.parameters.slopes[static_cast<size_t>(h)])) *
                    static_cast<double>(keys);
     e.softcap = static_cast<double>(c_.parameters.softcap);
-    e.abs_pv = keys_.abs_v(kv_head, first_key, keys);
+    e.max_v = e.abs_pv = keys_.abs_v(kv_head, first_key, keys);
     return e;
   }
 

@@ -198,7 +198,8 @@ AttendResult Subject::attend(const Cell& cell, const BatchData& batch, const Hos
   attnrt_attend_args args{};
   args.struct_size = sizeof args;
   args.q = q.view(memory.put(q.bytes));
-  auto* out = memory.put(result.out.bytes);
+  const std::vector<uint8_t> unwritten = result.out.bytes;
+  auto* out = memory.put(unwritten);
   args.out = result.out.view(out);
   auto* lse = wants_lse ? memory.put(result.lse.bytes) : nullptr;
   if (wants_lse) args.lse = result.lse.view2(lse);
@@ -219,6 +220,8 @@ AttendResult Subject::attend(const Cell& cell, const BatchData& batch, const Hos
   if (wants_lse) memory.get(result.lse.bytes.data(), lse, result.lse.bytes.size());
 
   // The state is left replayable: a second layer of the class gets the same answer.
+  out = memory.put(unwritten);
+  args.out = result.out.view(out);
   caller.check(table_->attend(op.get(), raw, &args, caller.error()), "attend again");
   memory.synchronize();
   std::vector<uint8_t> again(result.out.bytes.size());

@@ -32,7 +32,8 @@ struct ErrorTerms {
   // sum_j p_j |v_j| / sum_j p_j of this element; max |v| will do. Of rotated rows |v_j| is a
   // length.
   double abs_pv = 0;
-  double out = 0;  // the oracle's value
+  double max_v = 0;  // the largest |v| of the row's keys, for weights of f16; 0: they're not used
+  double out = 0;    // the oracle's value
   double lse = 0;
 };
 
@@ -48,14 +49,27 @@ inline double gamma_f32(double n) {
   return n * kUnitF32 / (1 - n * kUnitF32);
 }
 
-// A backend may feed rounded weights to products of bf16 where q is bf16 and every stored value of
-// the format, or its code, is exact in bf16.
+// Whether every stored value of the format, or its code, is exact in f16 and needs no factor of its
+// row.
+inline bool weights_may_be_f16(std::string_view format, int32_t q_dtype) {
+  const bool exact = format == "f16" || format == "fp8_e4m3" || format == "fp8_e5m2";
+  return exact && q_dtype == ATTNRT_DTYPE_F16;
+}
+
+// A backend may feed rounded weights to products of 16 bits, of q's type, where every stored value
+// of the format, or its code, is exact in it.
 inline double weight_rounding(std::string_view format, int32_t q_dtype) {
+  if (weights_may_be_f16(format, q_dtype)) return 0x1p-11;
   const bool exact = format == "bf16" || format.starts_with("fp8_e") ||
                      format.starts_with("nvfp4_") || format.starts_with("fp8_ds_mla_v4") ||
                      format == "int8_per_token_head" || format == "fp8_per_token_head" ||
                      format.starts_with("int4_per_token_head");
   return exact && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
+}
+
+// As f16 a weight, at most 2^15 there, is off by half of the smallest number, or raised to it.
+inline double smallest_weight(std::string_view format, int32_t q_dtype) {
+  return weights_may_be_f16(format, q_dtype) ? 0x1p-39 : 0.0;
 }
 
 // Roundings of each value of a row of n that a backend turns itself: q for rotated keys, sums of
@@ -117,8 +131,10 @@ inline double out_bound(const ErrorTerms& t) {
   // Sums before the division may leave f32's range though their quotient would not: no bound.
   if (static_cast<double>(t.kv_len) * abs_pv > 0x1p127) return HUGE_VAL;
   const double turn = gamma_f32(rotation_roundings(t.format, t.head_dim_v)) * (1 + relative);
+  const double small =
+      static_cast<double>(t.kv_len) * smallest_weight(t.format, t.q_dtype) * t.max_v;
   const double before =
-      (relative + turn) * abs_pv + 0x1p-120 * (1 + abs_pv);  // last: f32 underflow
+      (relative + turn) * abs_pv + small + 0x1p-120 * (1 + abs_pv);  // last: f32 underflow
   return before + out_rounding(t.out_dtype, std::abs(t.out) + before);
 }
 

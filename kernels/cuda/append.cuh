@@ -1,0 +1,108 @@
+// append: rows of k and v, rounded to the cache's format, into their slots. A warp a row; every
+// element goes through the codec's own definition, so the bytes are the codec's.
+#pragma once
+
+#include "kernels/codec/bf16.h"
+#include "kernels/codec/f16.h"
+#include "kernels/codec/fp8_e4m3.h"
+#include "kernels/codec/fp8_e5m2.h"
+#include "kernels/codec/fp8_per_token_head.h"
+#include "kernels/codec/int8_per_token_head.h"
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/params.hpp"
+#include "kernels/cuda/rows.cuh"
+
+namespace attnrt::cuda {
+
+constexpr int kAppendThreads = 128;
+
+ATTNRT_DEVICE float load_element(const DenseView& view, const uint8_t* row, int i) {
+  if (view.dtype == Dtype::kF16)
+    return half_to_float<F16>(reinterpret_cast<const uint16_t*>(row)[i]);
+  return half_to_float<Bf16>(reinterpret_cast<const uint16_t*>(row)[i]);
+}
+
+// A value over the tensor's or its row's scale as the format's code.
+template <Format kFormat>
+ATTNRT_DEVICE void store_element(uint8_t* row, int i, float x, float scale) {
+  if constexpr (kFormat == Format::kF16) {
+    reinterpret_cast<uint16_t*>(row)[i] = codec::F16::encode(x / scale);
+  } else if constexpr (kFormat == Format::kBf16) {
+    reinterpret_cast<uint16_t*>(row)[i] = codec::Bf16::encode(x / scale);
+  } else if constexpr (kFormat == Format::kE4m3) {
+    row[i] = codec::Fp8E4M3::encode(x / scale);
+  } else if constexpr (kFormat == Format::kE5m2) {
+    row[i] = codec::Fp8E5M2::encode(x / scale);
+  } else {
+    row[i] = static_cast<uint8_t>(codec::Int8PerTokenHead::encode(x, scale));
+  }
+}
+
+// The largest of all lanes' values.
+ATTNRT_DEVICE float largest_of_warp(float x) {
+  for (int mask = 16; mask > 0; mask /= 2) x = fmaxf(x, shuffle_xor(x, mask));
+  return x;
+}
+
+// The scale that brings a row's largest magnitude to the largest code.
+template <Format kFormat>
+ATTNRT_DEVICE float row_scale(const DenseView& view, const uint8_t* from, int dim, int lane) {
+  float largest = 0.0F;
+  for (int i = lane; i < dim; i += 32) {
+    const float m = codec::magnitude(load_element(view, from, i));
+    if (m > largest) largest = m;  // false for NaN
+  }
+  largest = largest_of_warp(largest > codec::kMaxFloat ? codec::kMaxFloat : largest);
+  return kFormat == Format::kInt8 ? codec::Int8PerTokenHead::scale_for(largest)
+                                  : codec::Fp8PerTokenHead::scale_for(largest);
+}
+
+template <Format kFormat>
+ATTNRT_DEVICE void append_row(const AppendParams& p, const DenseView& from, const SideView& side,
+                              const ScaleView& scales, int dim, int64_t token, int head) {
+  const int64_t at = p.slots[token];
+  if (at < 0) return;
+  const int64_t block = at / p.block_size;
+  const int64_t slot = at - block * p.block_size;
+  const int lane = thread_index() % 32;
+  const uint8_t* x = from.data + token * from.token_stride + head * from.head_stride;
+  uint8_t* row =
+      side.data + block * side.block_stride + slot * side.token_stride + head * side.head_stride;
+  float scale = scale_of(scales, head);
+  if (side.scales != nullptr) {
+    scale = row_scale<kFormat>(from, x, dim, lane);
+    if (lane == 0) {
+      *reinterpret_cast<float*>(side.scales + block * side.scale_block_stride +
+                                slot * side.scale_token_stride + head * side.scale_head_stride) =
+          scale;
+    }
+  }
+  int lost = 0;
+  for (int i = lane; i < dim; i += 32) {
+    const float value = load_element(from, x, i);
+    lost += codec::is_nan(value) ? 1 : 0;
+    store_element<kFormat>(row, i, value, scale);
+  }
+  // int8 has no NaN; the others store it as what it is.
+  if (kFormat == Format::kInt8 && lost > 0 && p.nan_count != nullptr) {
+    add_counter(p.nan_count, static_cast<unsigned long long>(lost));
+  }
+}
+
+template <Format kFormat>
+ATTNRT_KERNEL(kAppendThreads, 1)
+append(const ATTNRT_ARGUMENT AppendParams p) {
+  const int64_t warp = (int64_t{block_index()} * kAppendThreads + thread_index()) / 32;
+  const int64_t rows = p.tokens * p.heads;
+  const int64_t row = warp < rows ? warp : warp - rows;
+  if (row >= rows || (warp >= rows && p.dim_v == 0)) return;
+  const int64_t token = row / p.heads;
+  const int head = static_cast<int>(row - token * p.heads);
+  if (warp < rows) {
+    append_row<kFormat>(p, p.k, p.k_side, p.k_scale, p.dim_k, token, head);
+  } else {
+    append_row<kFormat>(p, p.v, p.v_side, p.v_scale, p.dim_v, token, head);
+  }
+}
+
+}  // namespace attnrt::cuda

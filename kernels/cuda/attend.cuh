@@ -1,0 +1,526 @@
+// Attention of a batch over paged caches: decode, chunked prefill and both mixed.
+//
+// A persistent block takes the items that the plan gave it. An item is up to kRows query rows of
+// one KV head (the heads of a group are rows beside each other, so a stored row is read once for
+// all) over a range of keys; tiles of keys come through a ring in shared memory (ring.cuh), scores
+// and sums by mma in f32, an online softmax in powers of 2 between them (Milakov and Gimelshein,
+// 2018; Dao, FlashAttention-2, 2023). Where a context was divided among blocks, the last of them to
+// arrive puts the parts together (finish.cuh).
+#pragma once
+
+#include <math.h>
+
+#include "kernels/cuda/expand.cuh"
+#include "kernels/cuda/finish.cuh"
+#include "kernels/cuda/layout.hpp"
+#include "kernels/cuda/params.hpp"
+#include "kernels/cuda/ring.cuh"
+#include "kernels/cuda/rows.cuh"
+
+namespace attnrt::cuda {
+
+constexpr float kLog2E = 1.4426950408889634F;
+constexpr float kMinusInfinity = -INFINITY;
+
+// Weights of f16 are 2^15 times as large: the smallest keep more of their bits.
+template <class Half>
+constexpr float weight_exponent() {
+  return __is_same(Half, F16) ? 15.0F : 0.0F;
+}
+
+// A weight that is seen stays above 0 as a half: an infinity of V times it is one, not a NaN.
+template <class Half>
+constexpr float least_weight() {
+  return __is_same(Half, F16) ? 0x1p-24F : 0x1p-126F;
+}
+
+// The weight of a key that a row does not see, or sees with a score of -inf: it counts for nothing,
+// whatever V holds. No other has its sign.
+constexpr float kUnseen = -0.0F;
+constexpr uint32_t kUnseenSigns = 0x80008000U;  // in a pair of halves
+
+// Where element e of a row of q stands, among kPerUnit * 32, so that a fragment of q meets the
+// elements that expand() puts side by side: those of the same place in their units.
+template <Format kFormat>
+ATTNRT_DEVICE int q_position(int e) {
+  constexpr int kUnit = per_unit(kFormat);
+  if constexpr (kUnit == 1) return e;
+  constexpr int kGroup = 2 * kUnit;   // of a thread: two units
+  const int thread = e / kGroup % 4;  // of four
+  const int within = e % kGroup;      // unit * kUnit + place
+  const int place = within % kUnit;   // a fragment of 8 elements each
+  return e / (4 * kGroup) * (4 * kGroup) + place * 8 + thread * 2 + within / kUnit;
+}
+
+template <class TileOf, class Half, bool kByRows>
+class Attend {
+ public:
+  static constexpr Format kFormat = TileOf::kFormat;
+  static constexpr int kUnit = per_unit(kFormat);
+  static constexpr int kKeys = TileOf::kKeys;
+  // Eights of keys whose scores a warp computes, and chunks of 16 bytes of V's rows that it adds.
+  static constexpr int kEights = kByRows ? kKeys / 8 : kKeys / 8 / kWarps;
+  static constexpr int kWarpChunks = kByRows ? TileOf::kChunks : (TileOf::kChunks + 3) / kWarps;
+
+  ATTNRT_DEVICE Attend(const AttendParams& p, const SharedLayout& layout, SharedAddress base)
+      : p_(p),
+        layout_(layout),
+        base_(base),
+        ring_(p, layout, base),
+        lane_(thread_index() % 32),
+        warp_(thread_index() / 32),
+        chunks_(p.dim_v * element_bytes(kFormat) / 16) {}
+
+  ATTNRT_DEVICE void run(const WorkItem& item) {
+    sync_block();  // nobody reads what the last item left in shared memory
+    ring_.begin(item);
+    begin(item);
+    for (int key = item.kv_begin; key < item.kv_end; key += kKeys) {
+      const SharedAddress k = ring_.next();
+      score(k);
+      finish_scores(k, key);
+      weigh(k);
+      SharedAddress v = k;
+      if (p_.latent == 0) {
+        v = ring_.next();
+      } else if (!kByRows) {
+        sync_block();
+      }
+      add_values(v);
+    }
+    finish(item);
+  }
+
+ private:
+  // This thread's rows of the block's: two of a fragment.
+  ATTNRT_DEVICE int row_of(int i) const {
+    return (kByRows ? warp_ * kWarpRows : 0) + lane_ / 4 + 8 * i;
+  }
+  // The key, within the tile, of score i of the eighth `e` of this warp's.
+  ATTNRT_DEVICE int key_of(int e, int i) const {
+    return (kByRows ? e : e * kWarps + warp_) * 8 + lane_ % 4 * 2 + i;
+  }
+  // The chunk of V's rows that this warp adds as its c-th; from chunks_ on there is none.
+  ATTNRT_DEVICE int chunk_of(int c) const { return kByRows ? c : c * kWarps + warp_; }
+  // The column of V of sum i (of 2) of unit-place j of a chunk.
+  ATTNRT_DEVICE int column_of(int chunk, int j, int i) const {
+    return chunk * 8 * kUnit + (lane_ % 4 * 2 + i) * kUnit + j;
+  }
+
+  ATTNRT_DEVICE void begin(const WorkItem& item) {
+    load_queries(item.q);
+    ATTNRT_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      reference_[i] = kMinusInfinity;
+      total_[i] = 0.0F;
+      // Rows behind the last do what the last does; nobody looks at them.
+      const int row = row_of(i) < item.q.rows ? row_of(i) : item.q.rows - 1;
+      const RowPlace at = place_of(p_, item.q, row);
+      mask_[i] = row_mask(p_, item.q.sequence, at.query);
+      if (p_.alibi_slopes != nullptr) {
+        slope_[i] = p_.alibi_slopes[at.head] * kLog2E;
+        const int q_len =
+            p_.batch->q_start[item.q.sequence + 1] - p_.batch->q_start[item.q.sequence];
+        position_[i] = p_.batch->kv_len[item.q.sequence] - q_len + at.query;
+      }
+    }
+    scale_ =
+        p_.softmax_scale * scale_of(p_.k_scale, item.q.kv_head) * expanded_factor<kFormat, Half>();
+    ATTNRT_UNROLL
+    for (int c = 0; c < kWarpChunks; ++c) {
+      ATTNRT_UNROLL
+      for (int j = 0; j < kUnit; ++j) {
+        ATTNRT_UNROLL
+        for (int i = 0; i < 4; ++i) sums_[c][j][i] = 0.0F;
+      }
+    }
+  }
+
+  // Rows of q in the order of q_position, zeros where there is none.
+  ATTNRT_DEVICE void load_queries(const QueryRows& q) {
+    const int width = (static_cast<int>(layout_.q_pitch) - 16) / 2;
+    const int threads = kThreads / kWarpRows;  // a row
+    for (int row = thread_index() / threads; row < TileOf::kRows; row += kThreads / threads) {
+      const bool there = row < q.rows;
+      const uint8_t* from = there ? query_row(p_, q, row) : nullptr;
+      const SharedAddress to = base_ + static_cast<SharedAddress>(row) * layout_.q_pitch;
+      for (int e = thread_index() % threads; e < width; e += threads) {
+        const bool valid = there && e < p_.dim_qk;
+        const uint16_t x = valid ? reinterpret_cast<const uint16_t*>(from)[e] : uint16_t{0};
+        store_shared<uint16_t>(to + static_cast<SharedAddress>(q_position<kFormat>(e)) * 2, x);
+      }
+    }
+  }
+
+  // scores_ = q K^T for this warp's rows and keys.
+  ATTNRT_DEVICE void score(SharedAddress k) {
+    ATTNRT_UNROLL
+    for (int e = 0; e < kEights; ++e) {
+      ATTNRT_UNROLL
+      for (int i = 0; i < 4; ++i) scores_[e][i] = 0.0F;
+    }
+    const SharedAddress q_row =
+        base_ +
+        static_cast<SharedAddress>((kByRows ? warp_ * kWarpRows : 0) + lane_ % 16) *
+            layout_.q_pitch +
+        static_cast<SharedAddress>(lane_ / 16) * 16;
+    const int steps = (static_cast<int>(layout_.k_pitch) - 16) / 64;
+    for (int step = 0; step < steps; ++step) {
+      uint32_t q[2 * kUnit][4];
+      ATTNRT_UNROLL
+      for (int m = 0; m < 2 * kUnit; ++m) {
+        load_matrices(q[m], q_row + static_cast<SharedAddress>((step * 2 * kUnit + m) * 32));
+      }
+      ATTNRT_UNROLL
+      for (int e = 0; e < kEights; ++e) {
+        const int key = (kByRows ? e : e * kWarps + warp_) * 8 + lane_ % 8;
+        uint32_t stored[4];
+        load_matrices(stored, k + static_cast<SharedAddress>(key) * layout_.k_pitch +
+                                  static_cast<SharedAddress>(step * 64 + lane_ / 8 * 16));
+        uint32_t wide[4 * kUnit];
+        ATTNRT_UNROLL
+        for (int m = 0; m < 4; ++m) {
+          uint32_t one[kUnit];
+          expand<kFormat, Half>(stored[m], one);
+          ATTNRT_UNROLL
+          for (int j = 0; j < kUnit; ++j) wide[m * kUnit + j] = one[j];
+        }
+        ATTNRT_UNROLL
+        for (int m = 0; m < 2 * kUnit; ++m) {
+          multiply_add<Half>(scores_[e], q[m], wide[2 * m], wide[2 * m + 1]);
+        }
+      }
+    }
+  }
+
+  // Scales, cap, bias and mask, in powers of 2.
+  ATTNRT_DEVICE void finish_scores(SharedAddress k, int begin) {
+    const bool scaled = p_.k.scales != nullptr;
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      const bool masked = !all_visible(mask_[r], begin, begin + kKeys);
+      ATTNRT_UNROLL
+      for (int e = 0; e < kEights; ++e) {
+        ATTNRT_UNROLL
+        for (int i = 0; i < 2; ++i) {
+          const int key = key_of(e, i);
+          float& s = scores_[e][2 * r + i];
+          s *= scale_;
+          if (scaled) {
+            s *= load_shared<float>(k + layout_.slot_scales + static_cast<SharedAddress>(key) * 4);
+          }
+          if (p_.softcap > 0.0F) s = p_.softcap * tanh_fast(s / p_.softcap);
+          s *= kLog2E;
+          if (p_.alibi_slopes != nullptr) {
+            s += slope_[r] * static_cast<float>(begin + key - position_[r]);
+          }
+          if (masked && !visible(mask_[r], begin + key)) s = kMinusInfinity;
+        }
+      }
+    }
+  }
+
+  // 1 - 2 / (e^2x + 1): absolute error below 2^-21.
+  ATTNRT_DEVICE static float tanh_fast(float x) {
+    return 1.0F - 2.0F / (exp2_fast(2.0F * kLog2E * x) + 1.0F);
+  }
+
+  // Scores to weights; sums and total brought to the new maximum.
+  ATTNRT_DEVICE void weigh(SharedAddress k) {
+    const SharedAddress value_scales = k + layout_.slot_scales + kKeys * 4;
+    float top[2];
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      top[r] = kMinusInfinity;
+      ATTNRT_UNROLL
+      for (int e = 0; e < kEights; ++e) {
+        top[r] = fmaxf(top[r], fmaxf(scores_[e][2 * r], scores_[e][2 * r + 1]));
+      }
+      top[r] = fmaxf(top[r], shuffle_xor(top[r], 1));
+      top[r] = fmaxf(top[r], shuffle_xor(top[r], 2));
+    }
+    if constexpr (!kByRows) share_maxima(top);
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      const float before = reference_[r];
+      const float now = fmaxf(before, top[r] - weight_exponent<Half>());
+      // Where nothing is visible yet any number will do: 2^(-inf - 0) is 0, and NaN stays NaN.
+      const float base = now == kMinusInfinity ? 0.0F : now;
+      const float factor = now == before ? 1.0F : exp2_fast(before - base);
+      reference_[r] = now;
+      total_[r] *= factor;
+      ATTNRT_UNROLL
+      for (int c = 0; c < kWarpChunks; ++c) {
+        ATTNRT_UNROLL
+        for (int j = 0; j < kUnit; ++j) {
+          sums_[c][j][2 * r] *= factor;
+          sums_[c][j][2 * r + 1] *= factor;
+        }
+      }
+      ATTNRT_UNROLL
+      for (int e = 0; e < kEights; ++e) {
+        ATTNRT_UNROLL
+        for (int i = 0; i < 2; ++i) {
+          const float score = scores_[e][2 * r + i];
+          float weight = exp2_fast(score - base);
+          if (weight < least_weight<Half>()) weight = least_weight<Half>();  // false for NaN
+          if (score == kMinusInfinity) weight = kUnseen;
+          total_[r] += weight;
+          if (p_.k.scales != nullptr) {
+            weight *=
+                load_shared<float>(value_scales + static_cast<SharedAddress>(key_of(e, i)) * 4);
+          }
+          scores_[e][2 * r + i] = weight;
+        }
+      }
+    }
+    if constexpr (!kByRows) store_weights();
+  }
+
+  // The maxima of the rows over all warps' keys.
+  ATTNRT_DEVICE void share_maxima(float (&top)[2]) {
+    share(layout_.maxima, top);
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      top[r] = kMinusInfinity;
+      ATTNRT_UNROLL
+      for (int w = 0; w < kWarps; ++w) top[r] = fmaxf(top[r], shared_by(layout_.maxima, w, r));
+    }
+  }
+  // Each warp's value of its rows, for all warps to see.
+  ATTNRT_DEVICE void share(uint32_t at, const float (&x)[2]) {
+    if (lane_ % 4 == 0) {
+      ATTNRT_UNROLL
+      for (int r = 0; r < 2; ++r) store_shared<float>(shared_at(at, warp_, r), x[r]);
+    }
+    sync_block();
+  }
+  ATTNRT_DEVICE float shared_by(uint32_t at, int warp, int r) const {
+    return load_shared<float>(shared_at(at, warp, r));
+  }
+  ATTNRT_DEVICE SharedAddress shared_at(uint32_t at, int warp, int r) const {
+    return base_ + at + static_cast<SharedAddress>(warp * kWarpRows + lane_ / 4 + 8 * r) * 4;
+  }
+
+  ATTNRT_DEVICE SharedAddress weight_at(int row, int key) const {
+    return base_ + layout_.weights + static_cast<SharedAddress>(row) * layout_.weight_pitch +
+           static_cast<SharedAddress>(key) * 2;
+  }
+  ATTNRT_DEVICE void store_weights() {
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      ATTNRT_UNROLL
+      for (int e = 0; e < kEights; ++e) {
+        store_shared<uint32_t>(weight_at(row_of(r), key_of(e, 0)),
+                               pack_halves<Half>(scores_[e][2 * r], scores_[e][2 * r + 1]));
+      }
+    }
+  }
+
+  // The fragment of weights of the tile's keys [16 step, 16 step + 16).
+  ATTNRT_DEVICE void weights_of(int step, uint32_t (&a)[4]) const {
+    if constexpr (kByRows) {
+      ATTNRT_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        const float(&s)[4] = scores_[2 * step + i / 2];
+        a[i] = pack_halves<Half>(s[i % 2 * 2], s[i % 2 * 2 + 1]);
+      }
+    } else {
+      load_matrices(a, weight_at(lane_ % 16, step * 16 + lane_ / 16 * 8));
+    }
+  }
+
+  // V's elements of chunk `chunk` and the keys [32 half, 32 half + 32): of eights of keys m, the
+  // pairs of place j.
+  ATTNRT_DEVICE void load_values(SharedAddress v, int chunk, int half,
+                                 uint32_t (&wide)[4][kUnit]) const {
+    uint32_t stored[4];
+    load_matrices_transposed(stored,
+                             v + static_cast<SharedAddress>(half * 32 + lane_) * layout_.v_pitch +
+                                 static_cast<SharedAddress>(chunk) * 16);
+    ATTNRT_UNROLL
+    for (int m = 0; m < 4; ++m) expand<kFormat, Half>(stored[m], wide[m]);
+  }
+
+  // sums_ += weights V.
+  ATTNRT_DEVICE void add_values(SharedAddress v) {
+    uint32_t a[kKeys / 16][4];
+    ATTNRT_UNROLL
+    for (int step = 0; step < kKeys / 16; ++step) weights_of(step, a[step]);
+    if (any_lane(has_unseen(a)) && has_special_values(v)) return add_seen_values(v);
+
+    ATTNRT_UNROLL
+    for (int c = 0; c < kWarpChunks; ++c) {
+      if (chunk_of(c) >= chunks_) continue;
+      ATTNRT_UNROLL
+      for (int half = 0; half < kKeys / 32; ++half) {
+        uint32_t wide[4][kUnit];
+        load_values(v, chunk_of(c), half, wide);
+        ATTNRT_UNROLL
+        for (int j = 0; j < kUnit; ++j) {
+          multiply_add<Half>(sums_[c][j], a[2 * half], wide[0][j], wide[1][j]);
+          multiply_add<Half>(sums_[c][j], a[2 * half + 1], wide[2][j], wide[3][j]);
+        }
+      }
+    }
+  }
+
+  ATTNRT_DEVICE static bool has_unseen(const uint32_t (&a)[kKeys / 16][4]) {
+    uint32_t signs = 0;
+    ATTNRT_UNROLL
+    for (int step = 0; step < kKeys / 16; ++step) {
+      ATTNRT_UNROLL
+      for (int i = 0; i < 4; ++i) signs |= a[step][i];
+    }
+    return (signs & kUnseenSigns) != 0;
+  }
+
+  // Whether V has a NaN or an infinity in this warp's columns: times a weight of 0 it is not 0.
+  ATTNRT_DEVICE bool has_special_values(SharedAddress v) const {
+    uint32_t found = 0;
+    ATTNRT_UNROLL
+    for (int c = 0; c < kWarpChunks; ++c) {
+      if (chunk_of(c) >= chunks_) continue;
+      ATTNRT_UNROLL
+      for (int half = 0; half < kKeys / 32; ++half) {
+        uint32_t wide[4][kUnit];
+        load_values(v, chunk_of(c), half, wide);
+        ATTNRT_UNROLL
+        for (int m = 0; m < 4; ++m) {
+          ATTNRT_UNROLL
+          for (int j = 0; j < kUnit; ++j) found |= special_halves<Half>(wide[m][j]);
+        }
+      }
+    }
+    return any_lane(found != 0);
+  }
+
+  // Each row over the keys that it sees and no others: slow, for tiles with special values of which
+  // not every row sees all.
+  ATTNRT_DEVICE void add_seen_values(SharedAddress v) {
+    if constexpr (kByRows) {
+      store_weights();
+      sync_warp();
+    }
+    for (int key = 0; key < kKeys; ++key) {
+      const SharedAddress row = v + static_cast<SharedAddress>(key) * layout_.v_pitch;
+      ATTNRT_UNROLL
+      for (int r = 0; r < 2; ++r) {
+        const auto weight = load_shared<uint16_t>(weight_at(row_of(r), key));
+        if (weight == (kUnseenSigns & 0xFFFFU)) continue;
+        ATTNRT_UNROLL
+        for (int c = 0; c < kWarpChunks; ++c) {
+          if (chunk_of(c) >= chunks_) continue;
+          ATTNRT_UNROLL
+          for (int j = 0; j < kUnit; ++j) {
+            ATTNRT_UNROLL
+            for (int i = 0; i < 2; ++i) {
+              sums_[c][j][2 * r + i] +=
+                  half_to_float<Half>(weight) *
+                  expand_one<kFormat, Half>(row, column_of(chunk_of(c), j, i));
+            }
+          }
+        }
+      }
+    }
+    if constexpr (kByRows) sync_warp();
+  }
+
+  // Sums to out, or to a part of the result.
+  ATTNRT_DEVICE void finish(const WorkItem& item) {
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      total_[r] += shuffle_xor(total_[r], 1);
+      total_[r] += shuffle_xor(total_[r], 2);
+    }
+    if constexpr (!kByRows) {
+      const uint32_t totals = layout_.maxima + kWarps * kWarpRows * 4;
+      share(totals, total_);
+      ATTNRT_UNROLL
+      for (int r = 0; r < 2; ++r) {
+        total_[r] = 0.0F;
+        ATTNRT_UNROLL
+        for (int w = 0; w < kWarps; ++w) total_[r] += shared_by(totals, w, r);
+      }
+    }
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      if (row_of(r) >= item.q.rows) continue;
+      if (item.unit < 0) {
+        write_row(item, r);
+      } else {
+        write_part(item, r);
+      }
+    }
+    if (item.unit >= 0) {
+      finish_unit<TileOf::kRows>(p_, item.unit, expanded_factor<kFormat, Half>(),
+                                 base_ + layout_.maxima);
+    }
+  }
+
+  // body(column, sum) for this thread's columns of its row r.
+  template <class Body>
+  ATTNRT_DEVICE void for_columns(int r, Body body) const {
+    ATTNRT_UNROLL
+    for (int c = 0; c < kWarpChunks; ++c) {
+      if (chunk_of(c) >= chunks_) continue;
+      ATTNRT_UNROLL
+      for (int j = 0; j < kUnit; ++j) {
+        ATTNRT_UNROLL
+        for (int i = 0; i < 2; ++i) body(column_of(chunk_of(c), j, i), sums_[c][j][2 * r + i]);
+      }
+    }
+  }
+  // Whether this thread writes what a row has once.
+  ATTNRT_DEVICE bool speaks() const { return lane_ % 4 == 0 && (kByRows || warp_ == 0); }
+
+  ATTNRT_DEVICE void write_row(const WorkItem& item, int r) {
+    const RowOut out(p_, item.q, row_of(r));
+    Softmax s{reference_[r], total_[r]};
+    const float kept = s.join_sink(p_, out.head());
+    const float factor = s.inverse() * kept * scale_of(p_.v_scale, item.q.kv_head) *
+                         expanded_factor<kFormat, Half>();
+    for_columns(r,
+                [&](int column, float sum) { out.write(column, s.empty() ? 0.0F : sum * factor); });
+    if (speaks()) out.write_lse(s.lse());
+  }
+
+  ATTNRT_DEVICE void write_part(const WorkItem& item, int r) {
+    float* to = part_row<TileOf::kRows>(p_, item.part, row_of(r));
+    for_columns(r, [&](int column, float sum) { to[column] = sum; });
+    if (!speaks()) return;
+    to[p_.dim_v] = reference_[r];
+    to[p_.dim_v + 1] = total_[r];
+  }
+
+  const AttendParams& p_;
+  const SharedLayout& layout_;
+  const SharedAddress base_;
+  Ring<TileOf> ring_;
+  const int lane_;
+  const int warp_;
+  const int chunks_;  // of 16 bytes in V's rows
+
+  RowMask mask_[2];
+  float slope_[2] = {};
+  int position_[2] = {};
+  float scale_ = 0.0F;
+
+  float scores_[kEights][4];
+  float sums_[kWarpChunks][kUnit][4];
+  float reference_[2];  // weights are 2^(score - reference)
+  float total_[2];      // of this thread's weights
+};
+
+template <class TileOf, class Half, bool kByRows>
+ATTNRT_KERNEL(kThreads, 1)
+attend(const ATTNRT_ARGUMENT AttendParams p) {
+  const SharedLayout layout =
+      shared_layout(TileOf::kFormat, p.dim_qk, p.dim_v, p.latent, TileOf::kRows, TileOf::kKeys);
+  Attend<TileOf, Half, kByRows> block(p, layout, shared_memory());
+  const int begin = p.division.first_item[block_index()];
+  const int end = p.division.first_item[block_index() + 1];
+  for (int i = begin; i < end; ++i) block.run(p.division.items[i]);
+}
+
+}  // namespace attnrt::cuda

@@ -1,0 +1,130 @@
+// From sums to out: dividing, sinks, lse, and the parts of a divided context put together by the
+// block that ends the last of them.
+#pragma once
+
+#include <math.h>
+
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/layout.hpp"
+#include "kernels/cuda/rows.cuh"
+
+namespace attnrt::cuda {
+
+// A row's weights are 2^(score - reference), `total` their sum. NaN in the total says that a score
+// was NaN, whatever the reference.
+struct Softmax {
+  float reference;
+  float total;
+
+  ATTNRT_DEVICE bool empty() const { return total == 0.0F; }
+  ATTNRT_DEVICE float inverse() const { return 1.0F / total; }
+  ATTNRT_DEVICE float lse() const {
+    constexpr float kLn2 = 0.6931471805599453F;
+    return total == 0.0F ? -INFINITY : reference * kLn2 + logf(total);
+  }
+  // Against another reference. Returns the factor of sums.
+  ATTNRT_DEVICE float move_to(float to) {
+    const float base = to == -INFINITY ? 0.0F : to;
+    const float factor = reference == to ? 1.0F : exp2f(reference - base);
+    reference = base;
+    total *= factor;
+    return factor;
+  }
+  // The sink of a query head joins the total. Returns the factor of sums.
+  ATTNRT_DEVICE float join_sink(const AttendParams& p, int head) {
+    if (p.sinks == nullptr) return 1.0F;
+    constexpr float kLog2Of = 1.4426950408889634F;
+    const float sink = p.sinks[head] * kLog2Of;
+    const float factor = move_to(fmaxf(reference, sink));
+    total += exp2f(sink - reference);
+    return factor;
+  }
+};
+
+// A row's place in out and lse.
+class RowOut {
+ public:
+  ATTNRT_DEVICE RowOut(const AttendParams& p, const QueryRows& q, int row) : p_(p) {
+    const RowPlace at = place_of(p, q, row);
+    token_ = p.batch->q_start[q.sequence] + at.query;
+    head_ = at.head;
+    row_ = p.out.data + token_ * p.out.token_stride + head_ * p.out.head_stride;
+  }
+  ATTNRT_DEVICE int head() const { return head_; }
+
+  ATTNRT_DEVICE void write(int column, float x) const {
+    switch (p_.out.dtype) {
+      case Dtype::kF32:
+        reinterpret_cast<float*>(row_)[column] = x;
+        return;
+      case Dtype::kF16:
+        reinterpret_cast<uint16_t*>(row_)[column] =
+            static_cast<uint16_t>(pack_halves<F16>(x, 0.0F) & 0xFFFFU);
+        return;
+      default:
+        reinterpret_cast<uint16_t*>(row_)[column] =
+            static_cast<uint16_t>(pack_halves<Bf16>(x, 0.0F) & 0xFFFFU);
+    }
+  }
+  ATTNRT_DEVICE void write_lse(float lse) const {
+    if (p_.lse != nullptr) p_.lse[token_ * p_.lse_token_stride + head_ * p_.lse_head_stride] = lse;
+  }
+
+ private:
+  const AttendParams& p_;
+  int64_t token_;
+  int head_;
+  uint8_t* row_;
+};
+
+template <int kRows>
+ATTNRT_DEVICE float* part_row(const AttendParams& p, int part, int row) {
+  return p.partials + (int64_t{part} * kRows + row) * partial_width(p.dim_v);
+}
+
+// One row out of its parts, by a warp.
+template <int kRows>
+ATTNRT_DEVICE void combine_row(const AttendParams& p, const SplitUnit& unit, int row, float scale) {
+  const RowOut out(p, unit.q, row);
+  const auto part = [&](int i) { return part_row<kRows>(p, unit.first_part + i, row); };
+  float top = -INFINITY;
+  for (int i = 0; i < unit.parts; ++i) top = fmaxf(top, part(i)[p.dim_v]);
+  Softmax all{top == -INFINITY ? 0.0F : top, 0.0F};
+  for (int i = 0; i < unit.parts; ++i) {
+    all.total += exp2f(part(i)[p.dim_v] - all.reference) * part(i)[p.dim_v + 1];
+  }
+  const float top_before = all.reference;
+  const float kept = all.join_sink(p, out.head());
+  const float factor = kept * all.inverse() * scale;
+  for (int column = thread_index() % 32; column < p.dim_v; column += 32) {
+    float sum = 0.0F;
+    for (int i = 0; i < unit.parts; ++i) {
+      // A part that saw nothing counts for nothing.
+      const float weight = exp2f(part(i)[p.dim_v] - top_before);
+      if (weight != 0.0F) sum += weight * part(i)[column];
+    }
+    out.write(column, all.empty() ? 0.0F : sum * factor);
+  }
+  if (thread_index() % 32 == 0) out.write_lse(all.lse());
+}
+
+// A part of the unit is written; the block that wrote the last one puts them together. `scratch`:
+// four bytes of shared memory.
+template <int kRows>
+ATTNRT_DEVICE void finish_unit(const AttendParams& p, int unit_index, float value_factor,
+                               SharedAddress scratch) {
+  const SplitUnit& unit = p.division.units[unit_index];
+  sync_block();
+  if (thread_index() == 0) {
+    store_shared<uint32_t>(scratch, add_and_order(&p.division.arrived[unit_index], 1));
+  }
+  sync_block();
+  if (load_shared<uint32_t>(scratch) + 1 != static_cast<uint32_t>(unit.parts)) return;
+  const float scale = value_factor * scale_of(p.v_scale, unit.q.kv_head);
+  for (int row = thread_index() / 32; row < unit.q.rows; row += kWarps) {
+    combine_row<kRows>(p, unit, row, scale);
+  }
+  if (thread_index() == 0) p.division.arrived[unit_index] = 0;
+}
+
+}  // namespace attnrt::cuda

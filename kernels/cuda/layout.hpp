@@ -1,0 +1,81 @@
+// Where things stand in a block's shared memory: one place for the kernel and for whoever launches
+// it.
+//
+// A block of 4 warps works on kRows query rows and goes over its keys in tiles of kKeys. Two ways
+// to divide that among the warps:
+//   by rows     each warp has 16 rows of its own, with all keys and columns (prefill);
+//   by columns  all share 16 rows: scores are divided by keys, sums by columns (decode).
+// Rows of q, K and V stand with 16 bytes between them, so that the 8 rows that a matrix of ldmatrix
+// has lie in different banks.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/cuda/params.hpp"
+
+namespace attnrt::cuda {
+
+constexpr int kThreads = 128;
+constexpr int kWarps = 4;
+constexpr int kWarpRows = 16;
+
+// kDimV: the columns that sums have registers for: 64, 128, 256 or 512.
+template <Format kFormatOf, int kDimV, bool kByRows>
+struct Tile {
+  static constexpr Format kFormat = kFormatOf;
+  static constexpr int kRows = kByRows ? kWarps * kWarpRows : kWarpRows;
+  static constexpr int kKeys = kDimV <= 128 ? 64 : 32;
+  static constexpr int kChunks = kDimV * element_bytes(kFormat) / 16;  // of a row of V
+};
+
+constexpr int round_up(int n, int to) {
+  return (n + to - 1) / to * to;
+}
+
+// Bytes of a stored row as far as kernels read it: four matrices of ldmatrix side by side.
+constexpr int padded_row_bytes(Format format, int dim) {
+  return round_up(dim * element_bytes(format), 64);
+}
+
+struct SharedLayout {
+  uint32_t q_pitch;  // of a row of q, in bytes, as below
+  uint32_t k_pitch;
+  uint32_t v_pitch;
+  uint32_t weight_pitch;
+  uint32_t weights;  // [rows][keys] of halves; q stands at 0
+  uint32_t maxima;   // f32 [warps][16], then as many sums
+  uint32_t ring;
+  uint32_t slot_bytes;  // a tile's rows of K or V; K's are followed by the scales of both
+  uint32_t slot_scales;
+};
+
+constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int latent, int rows,
+                                     int keys) {
+  const int k_bytes = padded_row_bytes(format, dim_qk);
+  const int v_bytes = latent != 0 ? 0 : round_up(dim_v * element_bytes(format), 32);
+  SharedLayout s{};
+  // Elements of q stand as often as those of K, the padding of its rows included.
+  s.q_pitch = static_cast<uint32_t>(k_bytes / element_bytes(format) * 2 + 16);
+  s.k_pitch = static_cast<uint32_t>(k_bytes + 16);
+  s.v_pitch = latent != 0 ? s.k_pitch : static_cast<uint32_t>(v_bytes + 16);
+  s.weight_pitch = static_cast<uint32_t>(keys * 2 + 16);
+  s.weights = static_cast<uint32_t>(rows) * s.q_pitch;
+  s.maxima = s.weights + static_cast<uint32_t>(rows) * s.weight_pitch;
+  s.ring = s.maxima + 2 * kWarps * kWarpRows * 4;
+  const uint32_t pitch = s.k_pitch > s.v_pitch ? s.k_pitch : s.v_pitch;
+  s.slot_scales = static_cast<uint32_t>(keys) * pitch;
+  s.slot_bytes = s.slot_scales + 2 * static_cast<uint32_t>(keys) * 4;
+  return s;
+}
+
+constexpr uint32_t shared_bytes(const SharedLayout& s, int slots) {
+  return s.ring + static_cast<uint32_t>(slots) * s.slot_bytes;
+}
+
+// Floats of a row of a partial result: sums, the reference that weights are powers of 2 against,
+// and their sum.
+constexpr int partial_width(int dim_v) {
+  return dim_v + 2;
+}
+
+}  // namespace attnrt::cuda

@@ -1,0 +1,149 @@
+// What crosses from the plugin to its kernels: plain structs, by value or in device memory.
+#pragma once
+
+#include <stdint.h>
+
+namespace attnrt::cuda {
+
+// What the bytes of a cache's rows are. Whether a row has a scale of its own is the view's to say.
+enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8 };
+constexpr int kFormats = 5;
+
+constexpr int element_bytes(Format f) {
+  return f == Format::kF16 || f == Format::kBf16 ? 2 : 1;
+}
+
+enum class Dtype : int32_t { kF32, kF16, kBf16 };
+
+enum class MaskKind : int32_t { kCausal, kFull, kTree, kPrefixLm };
+
+// Division by a number that the host knows: n / d for 0 <= n < 2^31 (Granlund and Montgomery,
+// "Division by Invariant Integers using Multiplication", 1994).
+struct Divisor {
+  uint32_t d;
+  uint32_t multiplier;
+  uint32_t shift;
+};
+constexpr Divisor make_divisor(uint32_t d) {
+  uint32_t shift = 0;
+  while ((uint64_t{1} << shift) < d) ++shift;
+  const uint64_t multiplier = ((uint64_t{1} << 32) * ((uint64_t{1} << shift) - d)) / d + 1;
+  return {d, static_cast<uint32_t>(multiplier), shift};
+}
+
+// One side of a paged cache; strides in bytes.
+struct SideView {
+  uint8_t* data;
+  int64_t block_stride;
+  int64_t token_stride;
+  int64_t head_stride;
+  uint8_t* scales;  // one f32 a row, or null
+  int64_t scale_block_stride;
+  int64_t scale_token_stride;
+  int64_t scale_head_stride;
+  int32_t alignment;  // of every row: 16, 8, 4, 2 or 1 bytes
+};
+
+// [tokens, heads, width]; strides in bytes.
+struct DenseView {
+  uint8_t* data;
+  int64_t token_stride;
+  int64_t head_stride;
+  Dtype dtype;
+  int32_t alignment;  // of every row, in bytes, at most 16
+};
+
+// One f32, or one a head.
+struct ScaleView {
+  const float* data;
+  int32_t count;  // 0: 1.0
+};
+
+// Rows [row_begin, row_begin + rows) of a sequence's query rows of one KV head: row r is query
+// token r / group with head r % group of the KV head's group.
+struct QueryRows {
+  int32_t sequence;
+  int32_t kv_head;
+  int32_t row_begin;
+  int32_t rows;
+};
+
+// Query rows over keys [kv_begin, kv_end) of their sequence.
+struct WorkItem {
+  QueryRows q;
+  int32_t kv_begin;
+  int32_t kv_end;
+  int32_t unit;  // of `units`, whose part this is; -1: the whole
+  int32_t part;  // of the partial results
+};
+
+// Rows whose context was divided among items.
+struct SplitUnit {
+  QueryRows q;
+  int32_t first_part;
+  int32_t parts;
+};
+
+struct BatchView {
+  const int32_t* q_start;
+  const int32_t* kv_len;
+  const int32_t* block_table;
+  int64_t block_table_stride;
+  const int32_t* prefix_len;
+  const uint8_t* tree_mask;
+  const int64_t* tree_offset;
+};
+
+// How a batch's work is divided: a block works through items [first_item[block], first_item[block +
+// 1]).
+struct DivisionView {
+  const int32_t* first_item;
+  const WorkItem* items;
+  const SplitUnit* units;
+  uint32_t* arrived;  // a unit's parts that are done; 0 between calls
+};
+
+struct AttendParams {
+  const BatchView* batch;  // in device memory: a replayed launch finds another batch's there
+  DivisionView division;
+  float* partials;  // [parts][kRows][partial_width(dim_v)]
+  DenseView q;
+  DenseView out;
+  float* lse;
+  int64_t lse_token_stride;  // elements
+  int64_t lse_head_stride;
+  SideView k;
+  SideView v;
+  ScaleView k_scale;
+  ScaleView v_scale;
+  const float* sinks;
+  const float* alibi_slopes;
+  Divisor block_size;
+  Divisor group;
+  int32_t dim_qk;
+  int32_t dim_v;
+  int32_t latent;
+  int32_t window;  // 0: none
+  MaskKind mask;
+  float softmax_scale;
+  float softcap;  // 0: none
+  int32_t slots;  // of the ring of tiles in shared memory, at least 2
+};
+
+struct AppendParams {
+  DenseView k;
+  DenseView v;
+  SideView k_side;
+  SideView v_side;
+  ScaleView k_scale;
+  ScaleView v_scale;
+  const int64_t* slots;
+  int64_t tokens;
+  int32_t heads;
+  int32_t dim_k;
+  int32_t dim_v;  // 0: no V of its own
+  int32_t block_size;
+  unsigned long long* nan_count;  // or null
+};
+
+}  // namespace attnrt::cuda

@@ -1,0 +1,161 @@
+// Tiles of K and V on their way from pages to shared memory: a ring of slots, some always in
+// flight.
+#pragma once
+
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/layout.hpp"
+#include "kernels/cuda/rows.cuh"
+
+namespace attnrt::cuda {
+
+// Where a key's row stands; the keys of a tile are looked up one by one, so that a page may be of
+// any size.
+ATTNRT_DEVICE int64_t slot_offset(const SideView& side, int64_t block, int slot, int head) {
+  return block * side.block_stride + slot * side.token_stride + head * side.head_stride;
+}
+
+template <class TileOf>
+class Ring {
+ public:
+  ATTNRT_DEVICE Ring(const AttendParams& p, const SharedLayout& layout, SharedAddress base)
+      : p_(p), layout_(layout), base_(base + layout.ring) {
+    const int bytes = padded_row_bytes(TileOf::kFormat, p.dim_qk);
+    while ((16 << row_shift_) < bytes && row_shift_ < 5) ++row_shift_;
+  }
+
+  // An item begins: asks for its first tiles. All threads are done with those of the last one.
+  ATTNRT_DEVICE void begin(const WorkItem& item) {
+    item_ = &item;
+    table_ = p_.batch->block_table + item.q.sequence * p_.batch->block_table_stride;
+    next_key_ = item.kv_begin;
+    next_side_ = 0;
+    filling_ = reading_ = 0;
+    for (int i = 1; i < p_.slots; ++i) fetch();
+  }
+
+  // The slot that holds the next tile, once all threads see it: tiles come in the order K, V, K, V
+  // …, or K alone where V lies in it. The slot before is given up and filled again.
+  ATTNRT_DEVICE SharedAddress next() {
+    wait();
+    sync_block();
+    fetch();
+    const SharedAddress slot = slot_at(reading_);
+    reading_ = reading_ + 1 == p_.slots ? 0 : reading_ + 1;
+    return slot;
+  }
+
+ private:
+  ATTNRT_DEVICE SharedAddress slot_at(int i) const {
+    return base_ + static_cast<SharedAddress>(i) * layout_.slot_bytes;
+  }
+
+  // Groups in flight: one for each slot but the one in use, of which the oldest must be there.
+  ATTNRT_DEVICE void wait() {
+    if (p_.slots == 2) return wait_copies<0>();
+    if (p_.slots == 3) return wait_copies<1>();
+    wait_copies<2>();
+  }
+
+  ATTNRT_DEVICE void fetch() {
+    if (next_key_ < item_->kv_end) {
+      copy_tile(slot_at(filling_), next_side_ == 0);
+      if (p_.latent != 0 || next_side_ == 1) next_key_ += TileOf::kKeys;
+      next_side_ = p_.latent != 0 ? 0 : 1 - next_side_;
+    }
+    filling_ = filling_ + 1 == p_.slots ? 0 : filling_ + 1;
+    commit_copies();
+  }
+
+  ATTNRT_DEVICE void copy_tile(SharedAddress slot, bool keys) {
+    const SideView& side = keys ? p_.k : p_.v;
+    const int bytes = (keys ? p_.dim_qk : p_.dim_v) * element_bytes(TileOf::kFormat);
+    const uint32_t pitch = keys ? layout_.k_pitch : layout_.v_pitch;
+    const int padded = static_cast<int>(pitch) - 16;
+    if (side.alignment >= 16) {
+      copy_rows<16>(side, slot, pitch, bytes, padded);
+    } else if (side.alignment == 8) {
+      copy_rows<8>(side, slot, pitch, bytes, padded);
+    } else if (side.alignment == 4) {
+      copy_rows<4>(side, slot, pitch, bytes, padded);
+    } else {
+      copy_elements(side, slot, pitch, bytes, padded);
+    }
+    if (!keys || side.scales == nullptr) return;
+    // V's scales are wanted before its rows: by the weights.
+    copy_scales(p_.k, slot + layout_.slot_scales);
+    copy_scales(p_.v, slot + layout_.slot_scales + TileOf::kKeys * 4);
+  }
+
+  // The offset of key `i` of the tile, or -1 behind the item's last.
+  template <class Offset>
+  ATTNRT_DEVICE int64_t find(int i, Offset offset) const {
+    const int key = next_key_ + i;
+    if (key >= item_->kv_end) return -1;
+    const int column = divide(key, p_.block_size);
+    return offset(int64_t{table_[column]}, key - column * static_cast<int>(p_.block_size.d));
+  }
+  ATTNRT_DEVICE int64_t find_row(const SideView& side, int i) const {
+    return find(i, [&](int64_t block, int slot) {
+      return slot_offset(side, block, slot, item_->q.kv_head);
+    });
+  }
+
+  // A row's threads are neighbours, each with every so many pieces of it. What is behind the last
+  // key or a row's last byte becomes zeros: it meets zeros of q, or weights that are 0.
+  template <int kBytes>
+  ATTNRT_DEVICE void copy_rows(const SideView& side, SharedAddress slot, uint32_t pitch, int bytes,
+                               int padded) {
+    const int threads = 1 << row_shift_;
+    const int first = thread_index() & (threads - 1);
+    for (int i = thread_index() >> row_shift_; i < TileOf::kKeys; i += kThreads >> row_shift_) {
+      const int64_t offset = find_row(side, i);
+      const uint8_t* row = side.data + (offset < 0 ? 0 : offset);
+      const SharedAddress to = slot + static_cast<SharedAddress>(i) * pitch;
+      for (int at = first * kBytes; at < padded; at += threads * kBytes) {
+        const bool valid = offset >= 0 && at < bytes;
+        copy_async<kBytes>(to + static_cast<SharedAddress>(at), valid ? row + at : side.data,
+                           valid);
+      }
+    }
+  }
+
+  // Rows that begin anywhere.
+  ATTNRT_DEVICE void copy_elements(const SideView& side, SharedAddress slot, uint32_t pitch,
+                                   int bytes, int padded) {
+    const int threads = 1 << row_shift_;
+    for (int i = thread_index() >> row_shift_; i < TileOf::kKeys; i += kThreads >> row_shift_) {
+      const int64_t offset = find_row(side, i);
+      const SharedAddress to = slot + static_cast<SharedAddress>(i) * pitch;
+      for (int at = thread_index() & (threads - 1); at < padded; at += threads) {
+        const bool valid = offset >= 0 && at < bytes;
+        store_shared<uint8_t>(to + static_cast<SharedAddress>(at),
+                              valid ? side.data[offset + at] : uint8_t{0});
+      }
+    }
+  }
+
+  ATTNRT_DEVICE void copy_scales(const SideView& side, SharedAddress to) {
+    const int i = thread_index();
+    if (i >= TileOf::kKeys) return;
+    const int64_t offset = find(i, [&](int64_t block, int slot) {
+      return block * side.scale_block_stride + slot * side.scale_token_stride +
+             item_->q.kv_head * side.scale_head_stride;
+    });
+    const bool valid = offset >= 0;
+    copy_async<4>(to + static_cast<SharedAddress>(i) * 4,
+                  valid ? side.scales + offset : side.scales, valid);
+  }
+
+  const AttendParams& p_;
+  const SharedLayout& layout_;
+  SharedAddress base_;
+  const WorkItem* item_ = nullptr;
+  const int32_t* table_ = nullptr;
+  int row_shift_ = 0;  // threads a row, as a power of 2
+  int next_key_ = 0;   // the first of the tile to be asked for
+  int next_side_ = 0;
+  int filling_ = 0;  // the slot for it
+  int reading_ = 0;  // the slot that next() gives
+};
+
+}  // namespace attnrt::cuda

@@ -1,0 +1,75 @@
+// What a block's query rows are: where they stand, and which keys they see.
+#pragma once
+
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/params.hpp"
+
+namespace attnrt::cuda {
+
+ATTNRT_DEVICE int divide(int n, const Divisor& by) {
+  const auto x = static_cast<uint32_t>(n);
+  const auto high = static_cast<uint32_t>(uint64_t{x} * by.multiplier >> 32);
+  return static_cast<int>((uint64_t{high} + x) >> by.shift);
+}
+
+struct RowPlace {
+  int query;  // of the sequence
+  int head;
+};
+
+ATTNRT_DEVICE RowPlace place_of(const AttendParams& p, const QueryRows& q, int row) {
+  const int query = divide(q.row_begin + row, p.group);
+  const int group = static_cast<int>(p.group.d);
+  return {query, q.kv_head * group + (q.row_begin + row - query * group)};
+}
+
+ATTNRT_DEVICE const uint8_t* query_row(const AttendParams& p, const QueryRows& q, int row) {
+  const RowPlace at = place_of(p, q, row);
+  return p.q.data + (p.batch->q_start[q.sequence] + at.query) * p.q.token_stride +
+         at.head * p.q.head_stride;
+}
+
+ATTNRT_DEVICE float scale_of(const ScaleView& scale, int head) {
+  return scale.count == 0 ? 1.0F : scale.data[scale.count == 1 ? 0 : head];
+}
+
+// The keys that a row sees: [low, high), of which those from `tree` on only where their bit is set.
+struct RowMask {
+  int low;
+  int high;
+  int tree;
+  const uint8_t* bits;
+};
+
+ATTNRT_DEVICE RowMask row_mask(const AttendParams& p, int sequence, int query) {
+  const int kv_len = p.batch->kv_len[sequence];
+  const int q_len = p.batch->q_start[sequence + 1] - p.batch->q_start[sequence];
+  const int position = kv_len - q_len + query;
+  RowMask mask{0, kv_len, kv_len, nullptr};
+  if (p.mask == MaskKind::kCausal) mask.high = position + 1;
+  if (p.mask == MaskKind::kPrefixLm) {
+    const int prefix = p.batch->prefix_len[sequence];
+    mask.high = prefix > position + 1 ? prefix : position + 1;
+    mask.high = mask.high < kv_len ? mask.high : kv_len;
+  }
+  if (p.mask == MaskKind::kTree) {
+    mask.tree = kv_len - q_len;
+    mask.bits = p.batch->tree_mask + p.batch->tree_offset[sequence] + query * ((q_len + 7) / 8);
+  }
+  if (p.window > 0 && position - p.window + 1 > 0) mask.low = position - p.window + 1;
+  return mask;
+}
+
+ATTNRT_DEVICE bool visible(const RowMask& mask, int key) {
+  if (key < mask.low || key >= mask.high) return false;
+  if (key < mask.tree) return true;
+  const int bit = key - mask.tree;
+  return (mask.bits[bit >> 3] >> (bit & 7) & 1) != 0;
+}
+
+// Whether a row sees every key of [begin, end).
+ATTNRT_DEVICE bool all_visible(const RowMask& mask, int begin, int end) {
+  return begin >= mask.low && end <= mask.high && end <= mask.tree;
+}
+
+}  // namespace attnrt::cuda

@@ -1,0 +1,57 @@
+// How a batch's work is divided among the blocks of a grid: a pure function of lengths.
+//
+// Every unit (some query rows of one KV head of a sequence) is a run of tiles of keys. All units'
+// tiles in a row are cut into as many stretches of equal cost as there are blocks, wherever that
+// falls (stream-K: Osama et al., 2023), so one long sequence among short ones keeps nobody waiting.
+// A unit that was cut has parts, which the last block to arrive puts together in their order: the
+// result does not depend on who that is.
+#pragma once
+
+#include <attnrt/plugin.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "layer.hpp"
+
+namespace attnrt::cuda {
+
+struct Lengths {
+  int32_t q;
+  int32_t kv;
+  int32_t prefix;  // with prefix_lm
+};
+
+struct KeyRange {
+  int32_t begin;
+  int32_t end;
+};
+// The keys that some query of [first, last] sees.
+KeyRange visible_keys(const Layer& layer, const Lengths& s, int32_t first, int32_t last);
+
+// What a kernel takes at a time.
+struct TileShape {
+  int32_t rows;
+  int32_t keys;
+};
+
+struct Division {
+  std::vector<int32_t> first_item;  // [blocks + 1]
+  std::vector<WorkItem> items;
+  std::vector<SplitUnit> units;
+  int32_t parts = 0;
+};
+
+Division divide(const Layer& layer, const std::vector<Lengths>& sequences, const TileShape& tile,
+                int32_t blocks);
+
+// At least what every batch within the bounds has; do not fall as bounds grow.
+struct DivisionBounds {
+  int64_t items;
+  int64_t units;
+  int64_t parts;
+};
+DivisionBounds bound_division(const Layer& layer, const attnrt_bounds& bounds,
+                              const TileShape& tile, int32_t blocks);
+
+}  // namespace attnrt::cuda

@@ -1,0 +1,117 @@
+#include "layer.hpp"
+
+#include <algorithm>
+#include <attnrt/plugin.hpp>
+#include <bit>
+#include <cmath>
+
+#include "support.hpp"
+
+namespace attnrt::cuda {
+namespace {
+
+using plugin::fail;
+using plugin::require;
+
+template <class... Value>
+void require_listed(bool listed, const char* what, const Value&... value) {
+  if (!listed) {
+    fail(ATTNRT_UNSUPPORTED, what, " is ", value...,
+         ", which this kernel's manifest does not list");
+  }
+}
+
+const KernelSupport& find_kernel(std::string_view name) {
+  const auto* found = std::find_if(kKernels.begin(), kKernels.end(),
+                                   [&](const KernelSupport& k) { return k.name == name; });
+  if (found == kKernels.end()) {
+    fail(ATTNRT_UNSUPPORTED, "kernel '", name, "' is not in the manifest");
+  }
+  return *found;
+}
+
+const NamedFormat& find_format(const KernelSupport& kernel, std::string_view name) {
+  for (const NamedFormat& f : kernel.formats) {
+    if (f.name == name) return f;
+  }
+  fail(ATTNRT_UNSUPPORTED, "cache_format is '", name,
+       "', which this kernel's manifest does not list");
+}
+
+MaskKind mask_of(uint64_t features) {
+  const uint64_t masks = features & kMasks;
+  require(std::popcount(masks) <= 1, "features name ", std::popcount(masks),
+          " masks, expected one");
+  switch (masks) {
+    case ATTNRT_FEATURE_NON_CAUSAL:
+    case ATTNRT_FEATURE_CROSS:
+      return MaskKind::kFull;
+    case ATTNRT_FEATURE_TREE_MASK:
+      return MaskKind::kTree;
+    case ATTNRT_FEATURE_PREFIX_LM:
+      return MaskKind::kPrefixLm;
+    default:
+      return MaskKind::kCausal;
+  }
+}
+
+void check_parameters(const attnrt_layer_class& c) {
+  const bool window = (c.features & ATTNRT_FEATURE_WINDOW) != 0;
+  const bool softcap = (c.features & ATTNRT_FEATURE_SOFTCAP) != 0;
+  require(window ? c.window >= 1 : c.window == 0, "window is ", c.window,
+          window ? ", expected at least 1" : " without feature window");
+  require(softcap ? c.softcap > 0.0F : c.softcap == 0.0F, "softcap is ", c.softcap,
+          softcap ? ", expected above 0" : " without feature softcap");
+}
+
+void check_listed(const KernelSupport& kernel, const attnrt_layer_class& c) {
+  const bool append = c.op == ATTNRT_OP_APPEND;
+  require_listed((kOps >> c.op & 1U) != 0, "op", c.op);
+  require_listed(c.q_dtype == kernel.q_dtype, "q_dtype", plugin::dtype_name(c.q_dtype));
+  require_listed(append || c.out_dtype == kernel.q_dtype || c.out_dtype == ATTNRT_DTYPE_F32,
+                 "out_dtype", plugin::dtype_name(c.out_dtype));
+  const HeadDims dims{c.head_dim_qk, c.head_dim_v};
+  require_listed(std::count(kernel.head_dims.begin(), kernel.head_dims.end(), dims) != 0,
+                 "head_dim", "[", dims.qk, ", ", dims.v, "]");
+  if ((c.features & ~kFeatures) != 0) {
+    fail(ATTNRT_UNSUPPORTED,
+         "features has bits that this kernel's manifest does not list: ", c.features & ~kFeatures);
+  }
+  require_listed(c.cache_kind == kernel.cache_kind, "cache_kind", c.cache_kind);
+  require_listed(c.block_size <= kMaxBlock, "block_size", c.block_size);
+  require(c.kv_heads >= 1 && c.q_heads >= 1 && c.q_heads % c.kv_heads == 0, "q_heads is ",
+          c.q_heads, ", expected a multiple of kv_heads, ", c.kv_heads);
+  require_listed(c.q_heads / c.kv_heads <= kMaxGroup, "the group of q_heads / kv_heads",
+                 c.q_heads / c.kv_heads);
+}
+
+}  // namespace
+
+Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
+  const KernelSupport& kernel = find_kernel(kernel_name);
+  check_listed(kernel, c);
+  check_parameters(c);
+  const NamedFormat& format = find_format(kernel, c.cache_format);
+  Layer layer{};
+  layer.op = c.op;
+  layer.q_dtype = c.q_dtype;
+  layer.out_dtype = c.out_dtype;
+  layer.features = c.features;
+  layer.format = format.format;
+  layer.row_scales = format.row_scales;
+  layer.latent = c.cache_kind == ATTNRT_CACHE_LATENT;
+  layer.kv_heads = c.kv_heads;
+  layer.group = c.q_heads / c.kv_heads;
+  layer.dim_qk = c.head_dim_qk;
+  layer.dim_v = c.head_dim_v;
+  layer.block_size = c.block_size;
+  layer.mask = mask_of(c.features);
+  layer.window = c.window;
+  layer.softmax_scale = c.softmax_scale != 0.0F
+                            ? c.softmax_scale
+                            : static_cast<float>(1.0 / std::sqrt(double(c.head_dim_qk)));
+  layer.softcap = c.softcap;
+  return layer;
+}
+
+}  // namespace attnrt::cuda

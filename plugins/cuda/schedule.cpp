@@ -1,0 +1,193 @@
+#include "schedule.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace attnrt::cuda {
+namespace {
+
+using plugin::require;
+
+constexpr uint64_t kAlignment = 64;
+// Of each multiprocessor's shared memory the system keeps 1 KiB a block.
+constexpr int32_t kSystemShared = 1024;
+constexpr int32_t kMostSlots = 4;
+constexpr int32_t kBlocksPerMultiprocessor = 2;
+
+constexpr uint64_t aligned(uint64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// Offsets within the state: tickets, which are zeros between calls and are never copied to, then
+// what a schedule copies there. Only the last part depends on the batch.
+struct StateLayout {
+  explicit StateLayout(int32_t blocks) {
+    const auto n = static_cast<uint64_t>(blocks);
+    batch = aligned(n * sizeof(uint32_t));
+    first_item = batch + aligned(sizeof(BatchView));
+    units = first_item + aligned((n + 1) * sizeof(int32_t));
+    items = units + aligned(n * sizeof(SplitUnit));
+  }
+  [[nodiscard]] uint64_t bytes(uint64_t item_count) const {
+    return items + item_count * sizeof(WorkItem);
+  }
+
+  uint64_t arrived = 0;
+  uint64_t batch;
+  uint64_t first_item;
+  uint64_t units;
+  uint64_t items;
+};
+
+uint64_t scratch_bytes(const Layer& layer, int64_t parts, int32_t rows) {
+  return static_cast<uint64_t>(parts * rows * partial_width(layer.dim_v)) * sizeof(float);
+}
+
+// Slots that fit into so many bytes; fewer than 2 are no ring.
+int32_t fitting_slots(const SharedLayout& layout, int32_t bytes) {
+  const int64_t rest = int64_t{bytes} - layout.ring;
+  return static_cast<int32_t>(
+      std::clamp<int64_t>(rest / static_cast<int64_t>(layout.slot_bytes), 0, kMostSlots));
+}
+
+void check_batch(const attnrt_batch& b, const Layer& layer) {
+  require(b.sequences >= 0 && b.tokens >= 0, "sequences is ", b.sequences, " and tokens ",
+          b.tokens);
+  if (b.sequences == 0) {
+    require(b.tokens == 0, "tokens is ", b.tokens, " without a sequence");
+    return;
+  }
+  require(b.q_start.host != nullptr && b.kv_len.host != nullptr,
+          "q_start.host or kv_len.host is null; device_lengths is not in the manifest");
+  require(b.q_start.device != nullptr && b.kv_len.device != nullptr,
+          "q_start.device or kv_len.device is null");
+  require(b.q_start.host[0] == 0 && b.q_start.host[b.sequences] == b.tokens,
+          "q_start does not run from 0 to tokens, ", b.tokens);
+  require(!layer.has(ATTNRT_FEATURE_PREFIX_LM) ||
+              (b.prefix_len.host != nullptr && b.prefix_len.device != nullptr),
+          "prefix_len is null with feature prefix_lm");
+  require(!layer.has(ATTNRT_FEATURE_TREE_MASK) ||
+              (b.tree_mask.device != nullptr && b.tree_offset.device != nullptr),
+          "tree_mask or tree_offset is null with feature tree_mask");
+}
+
+std::vector<Lengths> lengths_of(const attnrt_batch& b, const Layer& layer) {
+  std::vector<Lengths> all;
+  all.reserve(static_cast<size_t>(b.sequences));
+  const bool prefix = layer.has(ATTNRT_FEATURE_PREFIX_LM);
+  for (int32_t n = 0; n < b.sequences; ++n) {
+    const Lengths s{b.q_start.host[n + 1] - b.q_start.host[n], b.kv_len.host[n],
+                    prefix ? b.prefix_len.host[n] : 0};
+    require(s.q >= 0 && s.kv >= 0 && s.prefix >= 0, "sequence ", n, " has ", s.q, " query tokens, ",
+            s.kv, " keys and a prefix of ", s.prefix);
+    const int64_t capacity = b.block_table_stride * layer.block_size;
+    require(s.q == 0 || s.kv == 0 || (b.block_table.device != nullptr && s.kv <= capacity),
+            "sequence ", n, " has ", s.kv, " keys, its row of the block table holds ", capacity);
+    all.push_back(s);
+  }
+  return all;
+}
+
+}  // namespace
+
+LaunchPlan plan_launch(const Layer& layer, const DeviceLimits& limits, int64_t rows) {
+  LaunchPlan plan{};
+  // Sums of 512 columns have no room in one warp's registers.
+  plan.kernel = {layer.format, to_dtype(layer.q_dtype), layer.dim_v,
+                 rows > kWarpRows && layer.dim_v <= 256};
+  const SharedLayout layout =
+      shared_layout(layer.format, layer.dim_qk, layer.dim_v, layer.latent ? 1 : 0, plan.tile().rows,
+                    plan.tile().keys);
+  int32_t blocks = kBlocksPerMultiprocessor;
+  plan.slots = fitting_slots(
+      layout,
+      std::min(limits.shared_per_block, limits.shared_per_multiprocessor / blocks - kSystemShared));
+  if (plan.slots < 2) {
+    blocks = 1;
+    plan.slots = fitting_slots(layout, limits.shared_per_block);
+  }
+  require(plan.slots >= 2, "two tiles need ", shared_bytes(layout, 2),
+          " bytes of shared memory, a block of this device has ", limits.shared_per_block);
+  plan.blocks = blocks * limits.multiprocessors;
+  plan.shared_bytes = shared_bytes(layout, plan.slots);
+  return plan;
+}
+
+attnrt_workspace_sizes size_workspace(const Layer& layer, const DeviceLimits& limits,
+                                      const attnrt_bounds& bounds) {
+  const int32_t blocks = kBlocksPerMultiprocessor * limits.multiprocessors;
+  const StateLayout state(blocks);
+  // A batch within the bounds may take either kernel: small tiles make most items, large ones the
+  // larger parts.
+  const DivisionBounds most = bound_division(
+      layer, bounds, {kWarpRows, tile_keys({layer.format, {}, layer.dim_v, false})}, blocks);
+  const int32_t rows = layer.dim_v <= 256 ? kWarps * kWarpRows : kWarpRows;
+  attnrt_workspace_sizes sizes{};
+  const uint64_t bytes = state.bytes(static_cast<uint64_t>(most.items));
+  sizes.state = {bytes, kAlignment};
+  sizes.scratch = {scratch_bytes(layer, most.parts, rows), kAlignment};
+  sizes.staging = {bytes - state.batch, kAlignment};
+  return sizes;
+}
+
+BatchSchedule::BatchSchedule(const Machine& machine, const Layer& layer, const attnrt_batch& batch,
+                             const attnrt_workspace& workspace, void* stream)
+    : machine_(machine), layer_(layer), workspace_(workspace) {
+  const int64_t rows = int64_t{std::max(batch.max_q_len, 1)} * layer.group;
+  launch_ = plan_launch(layer, machine.limits(), rows);
+  reschedule(batch, stream);
+}
+
+void BatchSchedule::reschedule(const attnrt_batch& b, void* stream) {
+  check_batch(b, layer_);
+  const Division division = divide(layer_, lengths_of(b, layer_), launch_.tile(), launch_.blocks);
+  check_workspace(division);
+  tokens_ = b.tokens;
+
+  const StateLayout at(launch_.blocks);
+  auto* staging = static_cast<uint8_t*>(workspace_.staging);
+  const auto put = [&](uint64_t offset, const void* from, size_t bytes) {
+    if (bytes > 0) std::memcpy(staging + (offset - at.batch), from, bytes);
+  };
+  const BatchView view{b.q_start.device,     b.kv_len.device,     b.block_table.device,
+                       b.block_table_stride, b.prefix_len.device, b.tree_mask.device,
+                       b.tree_offset.device};
+  put(at.batch, &view, sizeof view);
+  put(at.first_item, division.first_item.data(), division.first_item.size() * sizeof(int32_t));
+  put(at.units, division.units.data(), division.units.size() * sizeof(SplitUnit));
+  put(at.items, division.items.data(), division.items.size() * sizeof(WorkItem));
+  machine_.use([&] {
+    machine_.copy(static_cast<uint8_t*>(workspace_.state) + at.batch, staging,
+                  at.bytes(division.items.size()) - at.batch, stream);
+  });
+}
+
+const BatchView* BatchSchedule::batch() const {
+  return reinterpret_cast<const BatchView*>(static_cast<const uint8_t*>(workspace_.state) +
+                                            StateLayout(launch_.blocks).batch);
+}
+
+DivisionView BatchSchedule::division() const {
+  const StateLayout at(launch_.blocks);
+  auto* state = static_cast<uint8_t*>(workspace_.state);
+  return {reinterpret_cast<const int32_t*>(state + at.first_item),
+          reinterpret_cast<const WorkItem*>(state + at.items),
+          reinterpret_cast<const SplitUnit*>(state + at.units),
+          reinterpret_cast<uint32_t*>(state + at.arrived)};
+}
+
+void BatchSchedule::check_workspace(const Division& division) const {
+  const StateLayout at(launch_.blocks);
+  const uint64_t state = at.bytes(division.items.size());
+  const uint64_t scratch = scratch_bytes(layer_, division.parts, launch_.tile().rows);
+  const auto check = [](const char* name, const void* memory, uint64_t given, uint64_t needed) {
+    require(given >= needed && (needed == 0 || memory != nullptr), name, " has ", given,
+            " bytes, this batch needs ", needed,
+            ": ask for a workspace with bounds that hold the batch");
+  };
+  check("state", workspace_.state, workspace_.state_bytes, state);
+  check("staging", workspace_.staging, workspace_.staging_bytes, state - at.batch);
+  check("scratch", workspace_.scratch, workspace_.scratch_bytes, scratch);
+}
+
+}  // namespace attnrt::cuda

@@ -1,0 +1,88 @@
+// The dispatch table and the manifest say the same.
+#include "plugins/cuda/support.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "attnrt/format.hpp"
+#include "attnrt/manifest.hpp"
+
+namespace attnrt::cuda {
+namespace {
+
+Manifest read_manifest() {
+  const std::string path = ATTNRT_SOURCE_DIR "/plugins/cuda/manifest.yaml";
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  auto parsed = parse_manifest(text.str(), path);
+  if (!parsed.ok()) throw std::runtime_error("manifest.yaml does not parse");
+  return *parsed;
+}
+
+class CudaSupport : public ::testing::Test {
+ protected:
+  const Manifest manifest_ = read_manifest();
+
+  const KernelManifest& listed(const KernelSupport& kernel) const {
+    for (const KernelManifest& k : manifest_.kernels) {
+      if (k.name == kernel.name) return k;
+    }
+    throw std::runtime_error("no kernel " + std::string(kernel.name) + " in the manifest");
+  }
+};
+
+TEST_F(CudaSupport, HasTheManifestsKernels) {
+  std::set<std::string> names;
+  for (const KernelManifest& k : manifest_.kernels) names.insert(k.name);
+  std::set<std::string> own;
+  for (const KernelSupport& k : kKernels) own.emplace(k.name);
+  EXPECT_EQ(names, own);
+  EXPECT_TRUE(manifest_.warnings.empty());
+}
+
+TEST_F(CudaSupport, HasItsOpsFeaturesAndTypes) {
+  for (const KernelSupport& k : kKernels) {
+    const KernelManifest& m = listed(k);
+    EXPECT_EQ(m.ops.bits(), kOps) << k.name;
+    EXPECT_EQ(m.features.bits(), kFeatures) << k.name;
+    EXPECT_EQ(m.max_query_tokens, kDecodeTokens) << k.name;
+    for (int32_t d = ATTNRT_DTYPE_F64; d <= ATTNRT_DTYPE_FP8_E4M3FNUZ; ++d) {
+      EXPECT_EQ(m.q.contains(static_cast<DType>(d)), d == k.q_dtype) << k.name << ' ' << d;
+      EXPECT_EQ(m.out.contains(static_cast<DType>(d)), d == k.q_dtype || d == ATTNRT_DTYPE_F32)
+          << k.name << ' ' << d;
+    }
+  }
+}
+
+TEST_F(CudaSupport, HasItsFormatsHeadsAndBlocks) {
+  for (const KernelSupport& k : kKernels) {
+    const KernelManifest& m = listed(k);
+    std::set<std::string_view> formats;
+    for (const NamedFormat& f : k.formats) formats.insert(f.name);
+    for (int f = 0; f < kFormatCount; ++f) {
+      const auto format = static_cast<attnrt::Format>(f);
+      EXPECT_EQ(m.kv.contains(format), formats.contains(name(format))) << name(format);
+    }
+    for (int32_t qk = 1; qk <= 1024; ++qk) {
+      for (int32_t v : {qk, 64, 128, 512}) {
+        const bool own = std::count(k.head_dims.begin(), k.head_dims.end(), HeadDims{qk, v}) != 0;
+        EXPECT_EQ(m.head_dim.contains({qk, v}), own) << k.name << ' ' << qk << ' ' << v;
+      }
+    }
+    for (int32_t n = 0; n <= 512; ++n) {
+      EXPECT_EQ(m.block_size.contains(n), n >= 1 && n <= kMaxBlock) << n;
+      EXPECT_EQ(m.group.contains(n), n >= 1 && n <= kMaxGroup) << n;
+    }
+    const bool latent = k.cache_kind == ATTNRT_CACHE_LATENT;
+    EXPECT_EQ(m.cache.contains(CacheKind::kLatent), latent);
+    EXPECT_EQ(m.cache.contains(CacheKind::kSeparate), !latent);
+  }
+}
+
+}  // namespace
+}  // namespace attnrt::cuda
