@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What a sanitized build is made of unless --full: the folders of tests/ where memory or threads are at
 # stake. The others are arithmetic on values, or the same code once more.
-readonly ASAN_FOLDERS=(manifest load cache config codec run bench plugins)
+readonly ASAN_FOLDERS=(manifest load cache config codec run bench plugins simt)
 readonly TSAN_FOLDERS=(cache run bench plugins/cpu)
 # What takes longest in QEMU and under tsan, which is mostly the oracle: masks and switches one by one
 # (they stay in Features/everything), every shape of nvfp4.
@@ -45,6 +45,8 @@ main() {
   fi
   step "Python environment of tools/record" build/log/python.log bash tools/record/install.sh ||
     say "No network? The tests of tools/record will be skipped."
+  step "cuobjdump, for the gates of the CUDA kernels" build/log/cuda.log bash tools/cuda/install.sh ||
+    say "No network? The gates of the CUDA kernels will be skipped."
   build_and_test release
   if [ "$full" = yes ]; then
     build_and_test asan

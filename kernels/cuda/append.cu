@@ -17,8 +17,10 @@ const char* launch_append(Format format, void* stream, const AppendParams& p) {
       return launch(append<Format::kE4m3>, grid, p);
     case Format::kE5m2:
       return launch(append<Format::kE5m2>, grid, p);
-    default:
+    case Format::kInt8:
       return launch(append<Format::kInt8>, grid, p);
+    default:
+      return launch(append<Format::kNvfp4>, grid, p);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "kernels/codec/fp8_e5m2.h"
 #include "kernels/codec/fp8_per_token_head.h"
 #include "kernels/codec/int8_per_token_head.h"
+#include "kernels/codec/nvfp4_swizzled.h"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/params.hpp"
 #include "kernels/cuda/rows.cuh"
@@ -89,6 +90,36 @@ ATTNRT_DEVICE void append_row(const AppendParams& p, const DenseView& from, cons
   }
 }
 
+// A lane a block of 16: its scale, its codes.
+ATTNRT_DEVICE void append_blocks(const AppendParams& p, const DenseView& from, const SideView& side,
+                                 const ScaleView& scales, int dim, int64_t token, int head,
+                                 bool swizzled) {
+  const int64_t at = p.slots[token];
+  const int s = thread_index() % 32;
+  const int blocks = dim / kScaledBlock;
+  if (at < 0 || s >= blocks) return;
+  const int64_t block = at / p.block_size;
+  const auto slot = static_cast<int32_t>(at - block * p.block_size);
+  const uint8_t* values = from.data + token * from.token_stride + head * from.head_stride;
+  const float scale = scale_of(scales, head);
+  float x[kScaledBlock];
+  for (int i = 0; i < kScaledBlock; ++i) {
+    x[i] = load_element(from, values, s * kScaledBlock + i) / scale;
+  }
+  const codec::ScalePlace place =
+      swizzled ? codec::nvfp4_swizzle(slot, s, blocks) : codec::ScalePlace{slot, s};
+  const uint8_t code = codec::nvfp4_scale_code(x);
+  side.scales[block * side.scale_block_stride + place.token * side.scale_token_stride +
+              head * side.scale_head_stride + place.byte] = code;
+  const int32_t lost =
+      codec::nvfp4_pack(x, code,
+                        side.data + block * side.block_stride + slot * side.token_stride +
+                            head * side.head_stride + s * (kScaledBlock / 2));
+  if (lost > 0 && p.nan_count != nullptr) {
+    add_counter(p.nan_count, static_cast<unsigned long long>(lost));
+  }
+}
+
 template <Format kFormat>
 ATTNRT_KERNEL(kAppendThreads, 1)
 append(const ATTNRT_ARGUMENT AppendParams p) {
@@ -98,7 +129,12 @@ append(const ATTNRT_ARGUMENT AppendParams p) {
   if (row >= rows || (warp >= rows && p.dim_v == 0)) return;
   const int64_t token = row / p.heads;
   const int head = static_cast<int>(row - token * p.heads);
-  if (warp < rows) {
+  if constexpr (has_block_scales(kFormat)) {
+    const bool keys = warp < rows;
+    return append_blocks(p, keys ? p.k : p.v, keys ? p.k_side : p.v_side,
+                         keys ? p.k_scale : p.v_scale, keys ? p.dim_k : p.dim_v, token, head,
+                         !keys && p.swizzled != 0);
+  } else if (warp < rows) {
     append_row<kFormat>(p, p.k, p.k_side, p.k_scale, p.dim_k, token, head);
   } else {
     append_row<kFormat>(p, p.v, p.v_side, p.v_scale, p.dim_v, token, head);

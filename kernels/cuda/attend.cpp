@@ -21,8 +21,10 @@ const char* launch_attend(const AttendKernel& k, const Grid& grid, const AttendP
     case Format::kE5m2:
       return f16 ? launch_attend_of<Format::kE5m2, F16>(k, grid, p)
                  : launch_attend_of<Format::kE5m2, Bf16>(k, grid, p);
-    default:
+    case Format::kInt8:
       return launch_attend_of<Format::kInt8, Bf16>(k, grid, p);
+    default:
+      return launch_attend_of<Format::kNvfp4, Bf16>(k, grid, p);
   }
 }
 

@@ -69,7 +69,7 @@ class Attend {
         ring_(p, layout, base),
         lane_(thread_index() % 32),
         warp_(thread_index() / 32),
-        chunks_(p.dim_v * element_bytes(kFormat) / 16) {}
+        chunks_(row_bytes(kFormat, p.dim_v) / 16) {}
 
   ATTNRT_DEVICE void run(const WorkItem& item) {
     sync_block();  // nobody reads what the last item left in shared memory
@@ -92,6 +92,9 @@ class Attend {
   }
 
  private:
+  ATTNRT_DEVICE bool has_row_scales() const {
+    return !has_block_scales(kFormat) && p_.k.scales != nullptr;
+  }
   // This thread's rows of the block's: two of a fragment.
   ATTNRT_DEVICE int row_of(int i) const {
     return (kByRows ? warp_ * kWarpRows : 0) + lane_ / 4 + 8 * i;
@@ -166,36 +169,51 @@ class Attend {
         static_cast<SharedAddress>(lane_ / 16) * 16;
     const int steps = (static_cast<int>(layout_.k_pitch) - 16) / 64;
     for (int step = 0; step < steps; ++step) {
-      uint32_t q[2 * kUnit][4];
       ATTNRT_UNROLL
-      for (int m = 0; m < 2 * kUnit; ++m) {
-        load_matrices(q[m], q_row + static_cast<SharedAddress>((step * 2 * kUnit + m) * 32));
+      for (int part = 0; part < kScoreParts; ++part) score_part(k, q_row, step, part);
+    }
+  }
+
+  // The products of 64 bytes of K's rows, or a part of them: of kMatrices 16 bytes wide.
+  static constexpr int kScoreParts = kUnit == 4 ? 2 : 1;  // fragments of q that registers hold
+  static constexpr int kMatrices = 4 / kScoreParts;
+  ATTNRT_DEVICE void score_part(SharedAddress k, SharedAddress q_row, int step, int part) {
+    constexpr int kFragments = kMatrices * kUnit / 2;
+    uint32_t q[kFragments][4];
+    ATTNRT_UNROLL
+    for (int i = 0; i < kFragments; ++i) {
+      const int fragment = (step * kScoreParts + part) * kFragments + i;
+      load_matrices(q[i], q_row + static_cast<SharedAddress>(fragment * 32));
+    }
+    ATTNRT_UNROLL
+    for (int e = 0; e < kEights; ++e) {
+      const int first = (kByRows ? e : e * kWarps + warp_) * 8;
+      uint32_t stored[4];
+      load_matrices(stored, k + static_cast<SharedAddress>(first + lane_ % 8) * layout_.k_pitch +
+                                static_cast<SharedAddress>(step * 64 + lane_ / 8 * 16));
+      uint32_t wide[kMatrices][kUnit];
+      ATTNRT_UNROLL
+      for (int i = 0; i < kMatrices; ++i) {
+        const int m = part * kMatrices + i;
+        expand<kFormat, Half>(stored[m], wide[i]);
+        if constexpr (has_block_scales(kFormat)) {
+          // Both units are in one block: eight elements of the key that this thread holds.
+          const SharedAddress scale =
+              scales_at(k, first + lane_ / 4, (step * 4 + m) * 2 + lane_ % 4 / 2);
+          scale_pairs(wide[i], load_block_scales<Half>(scale, scale));
+        }
       }
       ATTNRT_UNROLL
-      for (int e = 0; e < kEights; ++e) {
-        const int key = (kByRows ? e : e * kWarps + warp_) * 8 + lane_ % 8;
-        uint32_t stored[4];
-        load_matrices(stored, k + static_cast<SharedAddress>(key) * layout_.k_pitch +
-                                  static_cast<SharedAddress>(step * 64 + lane_ / 8 * 16));
-        uint32_t wide[4 * kUnit];
-        ATTNRT_UNROLL
-        for (int m = 0; m < 4; ++m) {
-          uint32_t one[kUnit];
-          expand<kFormat, Half>(stored[m], one);
-          ATTNRT_UNROLL
-          for (int j = 0; j < kUnit; ++j) wide[m * kUnit + j] = one[j];
-        }
-        ATTNRT_UNROLL
-        for (int m = 0; m < 2 * kUnit; ++m) {
-          multiply_add<Half>(scores_[e], q[m], wide[2 * m], wide[2 * m + 1]);
-        }
+      for (int i = 0; i < kFragments; ++i) {
+        multiply_add<Half>(scores_[e], q[i], wide[2 * i / kUnit][2 * i % kUnit],
+                           wide[(2 * i + 1) / kUnit][(2 * i + 1) % kUnit]);
       }
     }
   }
 
   // Scales, cap, bias and mask, in powers of 2.
   ATTNRT_DEVICE void finish_scores(SharedAddress k, int begin) {
-    const bool scaled = p_.k.scales != nullptr;
+    const bool scaled = has_row_scales();
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
       const bool masked = !all_visible(mask_[r], begin, begin + kKeys);
@@ -266,7 +284,7 @@ class Attend {
           if (weight < least_weight<Half>()) weight = least_weight<Half>();  // false for NaN
           if (score == kMinusInfinity) weight = kUnseen;
           total_[r] += weight;
-          if (p_.k.scales != nullptr) {
+          if (has_row_scales()) {
             weight *=
                 load_shared<float>(value_scales + static_cast<SharedAddress>(key_of(e, i)) * 4);
           }
@@ -317,6 +335,28 @@ class Attend {
     }
   }
 
+  // The fragments of a warp's own rows. Not out of scores_, which would have to be kept for it.
+  ATTNRT_DEVICE void store_weights(const uint32_t (&a)[kKeys / 16][4]) {
+    ATTNRT_UNROLL
+    for (int step = 0; step < kKeys / 16; ++step) {
+      ATTNRT_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        store_shared<uint32_t>(weight_at(row_of(i % 2), step * 16 + i / 2 * 8 + lane_ % 4 * 2),
+                               a[step][i]);
+      }
+    }
+  }
+
+  // The scale of a row's block b in a slot.
+  ATTNRT_DEVICE SharedAddress scales_at(SharedAddress slot, int key, int b) const {
+    return slot + layout_.slot_scales + static_cast<SharedAddress>(key) * layout_.scale_pitch +
+           static_cast<SharedAddress>(b);
+  }
+  ATTNRT_DEVICE static void scale_pairs(uint32_t (&pairs)[kUnit], uint32_t scales) {
+    ATTNRT_UNROLL
+    for (int j = 0; j < kUnit; ++j) pairs[j] = multiply_halves<Half>(pairs[j], scales);
+  }
+
   // The fragment of weights of the tile's keys [16 step, 16 step + 16).
   ATTNRT_DEVICE void weights_of(int step, uint32_t (&a)[4]) const {
     if constexpr (kByRows) {
@@ -339,7 +379,15 @@ class Attend {
                              v + static_cast<SharedAddress>(half * 32 + lane_) * layout_.v_pitch +
                                  static_cast<SharedAddress>(chunk) * 16);
     ATTNRT_UNROLL
-    for (int m = 0; m < 4; ++m) expand<kFormat, Half>(stored[m], wide[m]);
+    for (int m = 0; m < 4; ++m) {
+      expand<kFormat, Half>(stored[m], wide[m]);
+      if constexpr (has_block_scales(kFormat)) {
+        // Four columns of two keys, one block each.
+        const int key = half * 32 + m * 8 + lane_ % 4 * 2;
+        const SharedAddress scale = scales_at(v, key, chunk * 2 + lane_ / 16);
+        scale_pairs(wide[m], load_block_scales<Half>(scale, scale + layout_.scale_pitch));
+      }
+    }
   }
 
   // sums_ += weights V.
@@ -347,7 +395,7 @@ class Attend {
     uint32_t a[kKeys / 16][4];
     ATTNRT_UNROLL
     for (int step = 0; step < kKeys / 16; ++step) weights_of(step, a[step]);
-    if (any_lane(has_unseen(a)) && has_special_values(v)) return add_seen_values(v);
+    if (any_lane(has_unseen(a)) && has_special_values(v)) return add_seen_values(v, a);
 
     ATTNRT_UNROLL
     for (int c = 0; c < kWarpChunks; ++c) {
@@ -397,9 +445,9 @@ class Attend {
 
   // Each row over the keys that it sees and no others: slow, for tiles with special values of which
   // not every row sees all.
-  ATTNRT_DEVICE void add_seen_values(SharedAddress v) {
+  ATTNRT_DEVICE void add_seen_values(SharedAddress v, const uint32_t (&a)[kKeys / 16][4]) {
     if constexpr (kByRows) {
-      store_weights();
+      store_weights(a);
       sync_warp();
     }
     for (int key = 0; key < kKeys; ++key) {
@@ -415,9 +463,9 @@ class Attend {
           for (int j = 0; j < kUnit; ++j) {
             ATTNRT_UNROLL
             for (int i = 0; i < 2; ++i) {
-              sums_[c][j][2 * r + i] +=
-                  half_to_float<Half>(weight) *
-                  expand_one<kFormat, Half>(row, column_of(chunk_of(c), j, i));
+              sums_[c][j][2 * r + i] += half_to_float<Half>(weight) *
+                                        expand_one<kFormat, Half>(row, scales_at(v, key, 0),
+                                                                  column_of(chunk_of(c), j, i));
             }
           }
         }

@@ -17,8 +17,10 @@ template <Format kFormat, class Half>
 const char* launch_attend_of(const AttendKernel& k, const Grid& grid, const AttendParams& params) {
   if (k.dim_v > 256) return launch_one<kFormat, Half, 512, false>(grid, params);
   if (k.dim_v > 128) {
-    return k.by_rows ? launch_one<kFormat, Half, 256, true>(grid, params)
-                     : launch_one<kFormat, Half, 256, false>(grid, params);
+    if constexpr (most_columns_by_rows(kFormat) >= 256) {
+      if (k.by_rows) return launch_one<kFormat, Half, 256, true>(grid, params);
+    }
+    return launch_one<kFormat, Half, 256, false>(grid, params);
   }
   if (k.dim_v > 64) {
     return k.by_rows ? launch_one<kFormat, Half, 128, true>(grid, params)

@@ -32,6 +32,7 @@ using SharedAddress = uint32_t;
 #else
 
 #include <cuda_fp16.h>
+#include <string.h>
 
 #define ATTNRT_DEVICE __device__ __forceinline__
 // A kernel: its blocks have kThreads threads, and kBlocks of them should fit a multiprocessor. Its
@@ -61,14 +62,43 @@ ATTNRT_DEVICE SharedAddress shared_memory() {
   return static_cast<SharedAddress>(__cvta_generic_to_shared(dynamic_shared));
 }
 
-// T: 1, 2, 4, 8 or 16 bytes; the address is a multiple of them.
+// T: 1, 2 or 4 bytes; the address is a multiple of them. By PTX, since through a pointer the
+// compiler does not always see that it is shared memory.
 template <class T>
 ATTNRT_DEVICE T load_shared(SharedAddress at) {
-  return *static_cast<const T*>(__cvta_shared_to_generic(at));
+  T value;
+  if constexpr (sizeof(T) == 4) {
+    uint32_t x;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(at) : "memory");
+    memcpy(&value, &x, sizeof value);
+  } else if constexpr (sizeof(T) == 2) {
+    uint16_t x;
+    asm volatile("ld.shared.u16 %0, [%1];" : "=h"(x) : "r"(at) : "memory");
+    memcpy(&value, &x, sizeof value);
+  } else {
+    static_assert(sizeof(T) == 1);
+    uint32_t x;
+    asm volatile("ld.shared.u8 %0, [%1];" : "=r"(x) : "r"(at) : "memory");
+    memcpy(&value, &x, sizeof value);
+  }
+  return value;
 }
 template <class T>
 ATTNRT_DEVICE void store_shared(SharedAddress at, T value) {
-  *static_cast<T*>(__cvta_shared_to_generic(at)) = value;
+  if constexpr (sizeof(T) == 4) {
+    uint32_t x;
+    memcpy(&x, &value, sizeof value);
+    asm volatile("st.shared.u32 [%0], %1;" ::"r"(at), "r"(x) : "memory");
+  } else if constexpr (sizeof(T) == 2) {
+    uint16_t x;
+    memcpy(&x, &value, sizeof value);
+    asm volatile("st.shared.u16 [%0], %1;" ::"r"(at), "h"(x) : "memory");
+  } else {
+    static_assert(sizeof(T) == 1);
+    uint32_t x = 0;
+    memcpy(&x, &value, sizeof value);
+    asm volatile("st.shared.u8 [%0], %1;" ::"r"(at), "r"(x) : "memory");
+  }
 }
 
 // Barrier of all threads of the block.

@@ -11,13 +11,14 @@
 namespace attnrt::cuda {
 
 constexpr int per_unit(Format f) {
-  return 2 / element_bytes(f);
+  return 16 / element_bits(f);
 }
 
 // What expand() gives, times this, is the stored value.
 template <Format kFormat, class Half>
 constexpr float expanded_factor() {
-  return kFormat == Format::kE4m3 && __is_same(Half, F16) ? 256.0F : 1.0F;
+  const bool e4m3 = kFormat == Format::kE4m3 || kFormat == Format::kNvfp4;  // whose scales are
+  return e4m3 && __is_same(Half, F16) ? 256.0F : 1.0F;
 }
 
 // In a pair of halves with a byte each: all ones where the byte's bits above its sign, `x`, reach
@@ -53,21 +54,48 @@ ATTNRT_DEVICE uint32_t expand_bytes(uint32_t x) {
   }
 }
 
+// Two codes of e2m1, at bits 0 and 16, to halves.
+template <class Half>
+ATTNRT_DEVICE uint32_t expand_nibbles(uint32_t x) {
+  const uint32_t sign = (x & 0x00080008U) << 12;
+  const uint32_t rest = x & 0x00070007U;
+  if constexpr (__is_same(Half, F16)) {
+    return multiply_halves<F16>(sign | rest << 9, 0x74007400U);  // 2^14
+  }
+  return multiply_halves<Bf16>(sign | rest << 6, 0x7E807E80U);  // 2^126
+}
+
 template <Format kFormat, class Half>
 ATTNRT_DEVICE void expand(uint32_t x, uint32_t (&to)[per_unit(kFormat)]) {
   if constexpr (per_unit(kFormat) == 1) {
     to[0] = x;
-  } else {
+  } else if constexpr (per_unit(kFormat) == 2) {
     to[0] = expand_bytes<kFormat, Half>(x & 0x00FF00FFU);
     to[1] = expand_bytes<kFormat, Half>(x >> 8 & 0x00FF00FFU);
+  } else {
+    ATTNRT_UNROLL
+    for (int j = 0; j < 4; ++j) to[j] = expand_nibbles<Half>(x >> (4 * j) & 0x000F000FU);
   }
 }
 
-// One stored element of a shared row, as float, less its factor.
+// Scales of the blocks that two units are in, as halves.
+template <class Half>
+ATTNRT_DEVICE uint32_t load_block_scales(SharedAddress low, SharedAddress high) {
+  const uint32_t codes = load_shared<uint8_t>(low) | uint32_t{load_shared<uint8_t>(high)} << 16;
+  return expand_bytes<Format::kE4m3, Half>(codes);
+}
+
+// One stored element of a shared row, as float, less its factor. `scales`: those of its blocks.
 template <Format kFormat, class Half>
-ATTNRT_DEVICE float expand_one(SharedAddress row, int i) {
-  const auto at = row + static_cast<SharedAddress>(i * element_bytes(kFormat));
-  if constexpr (per_unit(kFormat) == 1) {
+ATTNRT_DEVICE float expand_one(SharedAddress row, SharedAddress scales, int i) {
+  const auto at = row + static_cast<SharedAddress>(row_bytes(kFormat, i));
+  if constexpr (has_block_scales(kFormat)) {
+    const uint32_t code = uint32_t{load_shared<uint8_t>(at)} >> (4 * (i & 1)) & 0xFU;
+    const auto scale = scales + static_cast<SharedAddress>(i / kScaledBlock);
+    const uint32_t x =
+        multiply_halves<Half>(expand_nibbles<Half>(code), load_block_scales<Half>(scale, scale));
+    return half_to_float<Half>(static_cast<uint16_t>(x & 0xFFFFU));
+  } else if constexpr (per_unit(kFormat) == 1) {
     return half_to_float<Half>(load_shared<uint16_t>(at));
   } else {
     const uint32_t x = expand_bytes<kFormat, Half>(load_shared<uint8_t>(at));

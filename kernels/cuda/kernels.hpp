@@ -18,12 +18,17 @@ struct AttendKernel {
   bool by_rows;
 };
 
+// A warp's registers hold the sums of so many columns of its rows.
+constexpr int most_columns_by_rows(Format f) {
+  return has_block_scales(f) ? 128 : 256;
+}
+
 // Rows of a block, and keys of a tile.
 constexpr int block_rows(const AttendKernel& k) {
   return k.by_rows ? kWarps * kWarpRows : kWarpRows;
 }
 constexpr int tile_keys(const AttendKernel& k) {
-  return k.dim_v <= 128 ? 64 : 32;
+  return tile_keys(k.format, k.dim_v, k.by_rows);
 }
 
 // All return null, or why the kernel can't be started.

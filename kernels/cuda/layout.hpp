@@ -19,13 +19,18 @@ constexpr int kThreads = 128;
 constexpr int kWarps = 4;
 constexpr int kWarpRows = 16;
 
+// Keys of a tile: as many as leave room in a warp's registers, for scores beside sums.
+constexpr int tile_keys(Format format, int dim_v, bool by_rows) {
+  return dim_v <= 128 && !(by_rows && has_block_scales(format)) ? 64 : 32;
+}
+
 // kDimV: the columns that sums have registers for: 64, 128, 256 or 512.
 template <Format kFormatOf, int kDimV, bool kByRows>
 struct Tile {
   static constexpr Format kFormat = kFormatOf;
   static constexpr int kRows = kByRows ? kWarps * kWarpRows : kWarpRows;
-  static constexpr int kKeys = kDimV <= 128 ? 64 : 32;
-  static constexpr int kChunks = kDimV * element_bytes(kFormat) / 16;  // of a row of V
+  static constexpr int kKeys = tile_keys(kFormat, kDimV, kByRows);
+  static constexpr int kChunks = row_bytes(kFormat, kDimV) / 16;  // of a row of V
 };
 
 constexpr int round_up(int n, int to) {
@@ -34,7 +39,7 @@ constexpr int round_up(int n, int to) {
 
 // Bytes of a stored row as far as kernels read it: four matrices of ldmatrix side by side.
 constexpr int padded_row_bytes(Format format, int dim) {
-  return round_up(dim * element_bytes(format), 64);
+  return round_up(row_bytes(format, dim), 64);
 }
 
 struct SharedLayout {
@@ -45,17 +50,18 @@ struct SharedLayout {
   uint32_t weights;  // [rows][keys] of halves; q stands at 0
   uint32_t maxima;   // f32 [warps][16], then as many sums
   uint32_t ring;
-  uint32_t slot_bytes;  // a tile's rows of K or V; K's are followed by the scales of both
-  uint32_t slot_scales;
+  uint32_t slot_bytes;
+  uint32_t slot_scales;  // in a slot, behind a tile's rows of K or V
+  uint32_t scale_pitch;  // of a row's scales of blocks; 0: rows have one scale, K's slot V's too
 };
 
 constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int latent, int rows,
                                      int keys) {
   const int k_bytes = padded_row_bytes(format, dim_qk);
-  const int v_bytes = latent != 0 ? 0 : round_up(dim_v * element_bytes(format), 32);
+  const int v_bytes = latent != 0 ? 0 : round_up(row_bytes(format, dim_v), 32);
   SharedLayout s{};
   // Elements of q stand as often as those of K, the padding of its rows included.
-  s.q_pitch = static_cast<uint32_t>(k_bytes / element_bytes(format) * 2 + 16);
+  s.q_pitch = static_cast<uint32_t>(k_bytes * 8 / element_bits(format) * 2 + 16);
   s.k_pitch = static_cast<uint32_t>(k_bytes + 16);
   s.v_pitch = latent != 0 ? s.k_pitch : static_cast<uint32_t>(v_bytes + 16);
   s.weight_pitch = static_cast<uint32_t>(keys * 2 + 16);
@@ -64,7 +70,10 @@ constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int l
   s.ring = s.maxima + 2 * kWarps * kWarpRows * 4;
   const uint32_t pitch = s.k_pitch > s.v_pitch ? s.k_pitch : s.v_pitch;
   s.slot_scales = static_cast<uint32_t>(keys) * pitch;
-  s.slot_bytes = s.slot_scales + 2 * static_cast<uint32_t>(keys) * 4;
+  // A block of 16 values of 4 bits is 8 bytes.
+  s.scale_pitch = has_block_scales(format) ? (pitch - 16) / 8 : 0;
+  s.slot_bytes = s.slot_scales +
+                 static_cast<uint32_t>(keys) * (has_block_scales(format) ? s.scale_pitch : 2 * 4);
   return s;
 }
 

@@ -6,11 +6,20 @@
 namespace attnrt::cuda {
 
 // What the bytes of a cache's rows are. Whether a row has a scale of its own is the view's to say.
-enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8 };
-constexpr int kFormats = 5;
+enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8, kNvfp4 };
 
-constexpr int element_bytes(Format f) {
-  return f == Format::kF16 || f == Format::kBf16 ? 2 : 1;
+constexpr int element_bits(Format f) {
+  if (f == Format::kNvfp4) return 4;
+  return f == Format::kF16 || f == Format::kBf16 ? 16 : 8;
+}
+constexpr int row_bytes(Format f, int dim) {
+  return dim * element_bits(f) / 8;
+}
+
+// Values of nvfp4 that share a scale.
+constexpr int kScaledBlock = 16;
+constexpr bool has_block_scales(Format f) {
+  return f == Format::kNvfp4;
 }
 
 enum class Dtype : int32_t { kF32, kF16, kBf16 };
@@ -37,7 +46,7 @@ struct SideView {
   int64_t block_stride;
   int64_t token_stride;
   int64_t head_stride;
-  uint8_t* scales;  // one f32 a row, or null
+  uint8_t* scales;  // one f32 a row, or one e4m3 for 16 values of it, or null
   int64_t scale_block_stride;
   int64_t scale_token_stride;
   int64_t scale_head_stride;
@@ -123,7 +132,8 @@ struct AttendParams {
   int32_t dim_qk;
   int32_t dim_v;
   int32_t latent;
-  int32_t window;  // 0: none
+  int32_t swizzled;  // scales of V are moved within four tokens (kernels/codec/nvfp4_swizzled.h)
+  int32_t window;    // 0: none
   MaskKind mask;
   float softmax_scale;
   float softcap;  // 0: none
@@ -141,7 +151,8 @@ struct AppendParams {
   int64_t tokens;
   int32_t heads;
   int32_t dim_k;
-  int32_t dim_v;  // 0: no V of its own
+  int32_t dim_v;     // 0: no V of its own
+  int32_t swizzled;  // as in AttendParams
   int32_t block_size;
   unsigned long long* nan_count;  // or null
 };

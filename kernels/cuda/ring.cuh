@@ -2,6 +2,7 @@
 // flight.
 #pragma once
 
+#include "kernels/codec/nvfp4_swizzled.h"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/layout.hpp"
 #include "kernels/cuda/rows.cuh"
@@ -68,7 +69,7 @@ class Ring {
 
   ATTNRT_DEVICE void copy_tile(SharedAddress slot, bool keys) {
     const SideView& side = keys ? p_.k : p_.v;
-    const int bytes = (keys ? p_.dim_qk : p_.dim_v) * element_bytes(TileOf::kFormat);
+    const int bytes = row_bytes(TileOf::kFormat, keys ? p_.dim_qk : p_.dim_v);
     const uint32_t pitch = keys ? layout_.k_pitch : layout_.v_pitch;
     const int padded = static_cast<int>(pitch) - 16;
     if (side.alignment >= 16) {
@@ -79,6 +80,10 @@ class Ring {
       copy_rows<4>(side, slot, pitch, bytes, padded);
     } else {
       copy_elements(side, slot, pitch, bytes, padded);
+    }
+    if constexpr (has_block_scales(TileOf::kFormat)) {
+      copy_block_scales(side, slot + layout_.slot_scales, keys);
+      return;
     }
     if (!keys || side.scales == nullptr) return;
     // V's scales are wanted before its rows: by the weights.
@@ -130,6 +135,30 @@ class Ring {
         const bool valid = offset >= 0 && at < bytes;
         store_shared<uint8_t>(to + static_cast<SharedAddress>(at),
                               valid ? side.data[offset + at] : uint8_t{0});
+      }
+    }
+  }
+
+  // A row's threads are those that copied it. Zeros where it has no block, so that what is read of
+  // its padding is a number.
+  ATTNRT_DEVICE void copy_block_scales(const SideView& side, SharedAddress to, bool keys) {
+    const int threads = 1 << row_shift_;
+    const int blocks = (keys ? p_.dim_qk : p_.dim_v) / kScaledBlock;
+    const bool swizzled = !keys && p_.swizzled != 0;
+    for (int i = thread_index() >> row_shift_; i < TileOf::kKeys; i += kThreads >> row_shift_) {
+      const SharedAddress row = to + static_cast<SharedAddress>(i) * layout_.scale_pitch;
+      for (int s = thread_index() & (threads - 1); s < static_cast<int>(layout_.scale_pitch);
+           s += threads) {
+        const int64_t offset = find(i, [&](int64_t block, int slot) {
+          const codec::ScalePlace at = swizzled && s < blocks
+                                           ? codec::nvfp4_swizzle(slot, s, blocks)
+                                           : codec::ScalePlace{slot, s};
+          return block * side.scale_block_stride + at.token * side.scale_token_stride +
+                 item_->q.kv_head * side.scale_head_stride + at.byte;
+        });
+        const bool valid = offset >= 0 && s < blocks;
+        store_shared<uint8_t>(row + static_cast<SharedAddress>(s),
+                              valid ? side.scales[offset] : uint8_t{0});
       }
     }
   }

@@ -25,6 +25,7 @@ class AppendOp : public plugin::Op {
     p.heads = layer_.kv_heads;
     p.dim_k = layer_.dim_qk;
     p.dim_v = layer_.latent ? 0 : layer_.dim_v;
+    p.swizzled = layer_.swizzled ? 1 : 0;
     p.block_size = layer_.block_size;
     static_assert(sizeof(unsigned long long) == sizeof(uint64_t));
     p.nan_count = reinterpret_cast<unsigned long long*>(a.nan_count);

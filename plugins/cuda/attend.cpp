@@ -52,6 +52,7 @@ class AttendOp : public plugin::Op {
     p.dim_qk = layer_.dim_qk;
     p.dim_v = layer_.dim_v;
     p.latent = layer_.latent ? 1 : 0;
+    p.swizzled = layer_.swizzled ? 1 : 0;
     p.window = layer_.window;
     p.mask = layer_.mask;
     p.softmax_scale = layer_.softmax_scale;

@@ -78,7 +78,8 @@ void check_listed(const KernelSupport& kernel, const attnrt_layer_class& c) {
          "features has bits that this kernel's manifest does not list: ", c.features & ~kFeatures);
   }
   require_listed(c.cache_kind == kernel.cache_kind, "cache_kind", c.cache_kind);
-  require_listed(c.block_size <= kMaxBlock, "block_size", c.block_size);
+  require_listed(c.block_size <= kMaxBlock && c.block_size % kernel.block_step == 0, "block_size",
+                 c.block_size);
   require(c.kv_heads >= 1 && c.q_heads >= 1 && c.q_heads % c.kv_heads == 0, "q_heads is ",
           c.q_heads, ", expected a multiple of kv_heads, ", c.kv_heads);
   require_listed(c.q_heads / c.kv_heads <= kMaxGroup, "the group of q_heads / kv_heads",
@@ -98,7 +99,8 @@ Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
   layer.out_dtype = c.out_dtype;
   layer.features = c.features;
   layer.format = format.format;
-  layer.row_scales = format.row_scales;
+  layer.scaled = format.scaled;
+  layer.swizzled = format.swizzled;
   layer.latent = c.cache_kind == ATTNRT_CACHE_LATENT;
   layer.kv_heads = c.kv_heads;
   layer.group = c.q_heads / c.kv_heads;

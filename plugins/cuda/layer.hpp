@@ -15,7 +15,8 @@ struct Layer {
   int32_t out_dtype;
   uint64_t features;
   Format format;
-  bool row_scales;
+  bool scaled;    // rows or blocks have scales of their own
+  bool swizzled;  // those of V within four tokens
   bool latent;
   int32_t kv_heads;
   int32_t group;

@@ -92,9 +92,8 @@ std::vector<Lengths> lengths_of(const attnrt_batch& b, const Layer& layer) {
 
 LaunchPlan plan_launch(const Layer& layer, const DeviceLimits& limits, int64_t rows) {
   LaunchPlan plan{};
-  // Sums of 512 columns have no room in one warp's registers.
   plan.kernel = {layer.format, to_dtype(layer.q_dtype), layer.dim_v,
-                 rows > kWarpRows && layer.dim_v <= 256};
+                 rows > kWarpRows && layer.dim_v <= most_columns_by_rows(layer.format)};
   const SharedLayout layout =
       shared_layout(layer.format, layer.dim_qk, layer.dim_v, layer.latent ? 1 : 0, plan.tile().rows,
                     plan.tile().keys);
@@ -121,7 +120,8 @@ attnrt_workspace_sizes size_workspace(const Layer& layer, const DeviceLimits& li
   // larger parts.
   const DivisionBounds most = bound_division(
       layer, bounds, {kWarpRows, tile_keys({layer.format, {}, layer.dim_v, false})}, blocks);
-  const int32_t rows = layer.dim_v <= 256 ? kWarps * kWarpRows : kWarpRows;
+  const bool by_rows = layer.dim_v <= most_columns_by_rows(layer.format);
+  const int32_t rows = by_rows ? kWarps * kWarpRows : kWarpRows;
   attnrt_workspace_sizes sizes{};
   const uint64_t bytes = state.bytes(static_cast<uint64_t>(most.items));
   sizes.state = {bytes, kAlignment};

@@ -17,7 +17,8 @@ namespace attnrt::cuda {
 struct NamedFormat {
   std::string_view name;
   Format format;
-  bool row_scales;
+  bool scaled;  // scales of its own, beside the tensor's
+  bool swizzled = false;
 };
 struct HeadDims {
   int32_t qk;
@@ -31,6 +32,7 @@ struct KernelSupport {
   std::span<const NamedFormat> formats;
   int32_t cache_kind;
   std::span<const HeadDims> head_dims;
+  int32_t block_step = 1;  // block sizes: its multiples up to kMaxBlock
 };
 
 inline constexpr std::array kBf16Formats = {
@@ -46,14 +48,25 @@ inline constexpr std::array kF16Formats = {
     NamedFormat{"fp8_e4m3", Format::kE4m3, false},
     NamedFormat{"fp8_e5m2", Format::kE5m2, false},
 };
+inline constexpr std::array kNvfp4Formats = {NamedFormat{"nvfp4_linear", Format::kNvfp4, true}};
+inline constexpr std::array kSwizzledFormats = {
+    NamedFormat{"nvfp4_swizzled", Format::kNvfp4, true, true}};
 inline constexpr std::array kHeadDims = {HeadDims{64, 64},   HeadDims{96, 96},
                                          HeadDims{128, 128}, HeadDims{256, 256},
                                          HeadDims{512, 512}, HeadDims{192, 128}};
+// Scales of a row are moved in quarters: four blocks of 16 at least.
+inline constexpr std::array kSwizzledDims = {HeadDims{64, 64}, HeadDims{128, 128},
+                                             HeadDims{256, 256}, HeadDims{512, 512},
+                                             HeadDims{192, 128}};
 inline constexpr std::array kLatentDims = {HeadDims{576, 512}};
 
 inline constexpr std::array kKernels = {
     KernelSupport{"attend", ATTNRT_DTYPE_BF16, kBf16Formats, ATTNRT_CACHE_SEPARATE, kHeadDims},
     KernelSupport{"attend_f16", ATTNRT_DTYPE_F16, kF16Formats, ATTNRT_CACHE_SEPARATE, kHeadDims},
+    KernelSupport{"attend_nvfp4", ATTNRT_DTYPE_BF16, kNvfp4Formats, ATTNRT_CACHE_SEPARATE,
+                  kHeadDims},
+    KernelSupport{"attend_nvfp4_swizzled", ATTNRT_DTYPE_BF16, kSwizzledFormats,
+                  ATTNRT_CACHE_SEPARATE, kSwizzledDims, 4},
     KernelSupport{"attend_latent", ATTNRT_DTYPE_BF16, std::span(kBf16Formats).first(kPlainFormats),
                   ATTNRT_CACHE_LATENT, kLatentDims},
     KernelSupport{"attend_latent_f16", ATTNRT_DTYPE_F16, kF16Formats, ATTNRT_CACHE_LATENT,

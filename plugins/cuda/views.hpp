@@ -56,9 +56,9 @@ inline void check_cache(const attnrt_cache_view& view, const Layer& layer) {
   require(view.blocks == 0 || layer.latent == (view.v.data == nullptr), "cache.v.data is ",
           view.v.data == nullptr ? "null" : "given", layer.latent ? " with" : " without",
           " a latent cache");
-  require(!layer.row_scales || view.blocks == 0 ||
-              (view.k.scales != nullptr && view.v.scales != nullptr),
-          "cache.k.scales or cache.v.scales is null, the format has scales of its own");
+  require(
+      !layer.scaled || view.blocks == 0 || (view.k.scales != nullptr && view.v.scales != nullptr),
+      "cache.k.scales or cache.v.scales is null, the format has scales of its own");
   plugin::check_scale(view.k_scale, "cache.k_scale", view.heads);
   plugin::check_scale(view.v_scale, "cache.v_scale", view.heads);
 }
@@ -66,7 +66,7 @@ inline void check_cache(const attnrt_cache_view& view, const Layer& layer) {
 // A side whose scales, where the format has none, are not looked at.
 inline SideView to_side(const attnrt_cache_side& s, const Layer& layer) {
   SideView view = to_view(s);
-  if (!layer.row_scales) view.scales = nullptr;
+  if (!layer.scaled) view.scales = nullptr;
   return view;
 }
 

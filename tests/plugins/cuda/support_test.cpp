@@ -75,7 +75,7 @@ TEST_F(CudaSupport, HasItsFormatsHeadsAndBlocks) {
       }
     }
     for (int32_t n = 0; n <= 512; ++n) {
-      EXPECT_EQ(m.block_size.contains(n), n >= 1 && n <= kMaxBlock) << n;
+      EXPECT_EQ(m.block_size.contains(n), n >= 1 && n <= kMaxBlock && n % k.block_step == 0) << n;
       EXPECT_EQ(m.group.contains(n), n >= 1 && n <= kMaxGroup) << n;
     }
     const bool latent = k.cache_kind == ATTNRT_CACHE_LATENT;

@@ -1,0 +1,8 @@
+#include "kernels/cuda/attend_launch.cuh"
+
+namespace attnrt::cuda {
+
+template const char* launch_attend_of<Format::kNvfp4, Bf16>(const AttendKernel&, const Grid&,
+                                                           const AttendParams&);
+
+}  // namespace attnrt::cuda

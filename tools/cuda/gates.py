@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Static gates: what the compiler made of every CUDA kernel, for every device, without a GPU.
+
+usage: tools/cuda/gates.py PLUGIN.so [--table CSV] [--write]
+
+Reads a plugin's device code (cuobjdump, of tools/cuda/install.sh) and prints what breaks a rule:
+- no stack, no local memory: no LDL, STL;
+- kernels that multiply have tensor core instructions (HMMA), ldmatrix (LDSM) and asynchronous copies of 16 bytes
+  (LDGSTS.…128) on every device;
+- registers and static shared memory are no more than the table says, and every kernel is in it (tests/gates/cuda.csv).
+--write makes the table anew. Registers depend on the compiler: the table's first line names its version, and with another
+only the rules count. Ends with 0 if all is well, 1 if not, 77 where cuobjdump is not installed.
+"""
+
+import argparse
+import csv
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+COUNTED = ("HMMA", "LDSM", "LDGSTS")
+LOCAL = ("LDL", "STL")
+FIELDS = ("kernel", "device", "registers", "shared", "instructions", *COUNTED)
+SKIPPED = 77
+
+
+@dataclass
+class Kernel:
+    name: str
+    device: str
+    registers: int = 0
+    stack: int = 0
+    shared: int = 0
+    instructions: Counter = field(default_factory=Counter)
+    wide_copies: int = 0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.name, self.device
+
+    def row(self) -> dict[str, str | int]:
+        counted = {i: self.instructions[i] for i in COUNTED}
+        total = sum(self.instructions.values())
+        return dict(kernel=self.name, device=self.device, registers=self.registers, shared=self.shared,
+                    instructions=total, **counted)  # fmt: skip
+
+    def broken_rules(self) -> list[str]:
+        broken = []
+        if self.stack:
+            broken.append(f"a stack of {self.stack} bytes")
+        broken += [f"{self.instructions[i]} {i}: values in local memory" for i in LOCAL if self.instructions[i]]
+        if self.name.startswith("attend"):
+            broken += [f"no {i}" for i in COUNTED if not self.instructions[i]]
+            if not self.wide_copies:
+                broken.append("no asynchronous copy of 16 bytes")
+        return broken
+
+
+def tool(name: str) -> Path | None:
+    found = sorted(CACHE.glob(f"attnrt/cuda/lib/python*/site-packages/nvidia/cu*/bin/{name}"))
+    return found[-1] if found else None
+
+
+def dump(option: str, plugin: Path) -> list[str]:
+    cuobjdump = tool("cuobjdump")
+    path = f"{cuobjdump.parent}:{os.environ['PATH']}"  # where it finds nvdisasm
+    run = subprocess.run([cuobjdump, option, plugin], capture_output=True, text=True, env={**os.environ, "PATH": path})
+    if run.returncode != 0:
+        raise RuntimeError(f"cuobjdump {option} {plugin}: {run.stderr.strip()[-500:]}")
+    return run.stdout.splitlines()
+
+
+def short_name(mangled: str) -> str:
+    """A kernel's name with its arguments as a reader would give them: 'attend bf16 Bf16 128 by columns'."""
+    found = re.search(r"6FormatE(\d)ELi(\d+)ELb([01])EEENS0_\d+(F16|Bf16)E", mangled)
+    formats = ("f16", "bf16", "e4m3", "e5m2", "int8", "nvfp4")
+    if found:
+        fmt, columns, rows, half = found.groups()
+        return f"attend {formats[int(fmt)]} {half} {columns} by {'rows' if rows == '1' else 'columns'}"
+    found = re.search(r"6appendILNS0_6FormatE(\d)E", mangled)
+    if found:
+        return f"append {formats[int(found[1])]}"
+    return mangled
+
+
+def read_kernels(plugin: Path) -> list[Kernel]:
+    kernels: dict[tuple[str, str], Kernel] = {}
+    device = ""
+    kernel = None
+    for line in dump("-res-usage", plugin):
+        if found := re.search(r"arch = (\w+)", line):
+            device = found[1]
+        elif found := re.search(r"Function (\w+):", line):
+            kernel = Kernel(short_name(found[1]), device)
+            kernels[kernel.key] = kernel
+        elif kernel and (found := re.search(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)", line)):
+            kernel.registers, kernel.stack, kernel.shared = map(int, found.groups())
+            kernel = None
+    for line in dump("-sass", plugin):
+        if found := re.search(r"arch = (\w+)", line):
+            device = found[1]
+        elif found := re.search(r"Function : (\w+)", line):
+            kernel = kernels[short_name(found[1]), device]
+        elif found := re.match(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+ )?([A-Z0-9]+)((?:\.\w+)*)", line):
+            kernel.instructions[found[1]] += 1
+            kernel.wide_copies += found[1] == "LDGSTS" and ".128" in found[2]
+    return sorted(kernels.values(), key=lambda k: k.key)
+
+
+def compiler() -> str:
+    nvcc = next((p for p in ("/usr/local/cuda/bin/nvcc", "nvcc") if p == "nvcc" or Path(p).exists()))
+    try:
+        text = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return "unknown"
+    found = re.search(r"V([\d.]+)", text)
+    return found[1] if found else "unknown"
+
+
+def write_table(table: Path, kernels: list[Kernel]) -> None:
+    with table.open("w", newline="") as file:
+        file.write(f"# nvcc {compiler()}; made by tools/cuda/gates.py --write\n")
+        rows = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(k.row() for k in kernels)
+
+
+def beyond_table(table: Path, kernels: list[Kernel]) -> list[str]:
+    """What is larger than the table says, or not the same kernels; nothing with another compiler."""
+    lines = table.read_text().splitlines()
+    made_by = lines[0].removeprefix("# nvcc ").split(";")[0]
+    if made_by != compiler():
+        print(f"the table is of nvcc {made_by}, this is {compiler()}: only the rules are checked")
+        return []
+    known = {(r["kernel"], r["device"]): r for r in csv.DictReader(lines[1:])}
+    wrong = [f"{name}, {device}: in the table, but not built" for name, device in known.keys() - {k.key for k in kernels}]
+    for k in kernels:
+        if k.key not in known:
+            wrong.append(f"{k.name}, {k.device}: not in {table}: run tools/cuda/gates.py --write")
+            continue
+        for what in ("registers", "shared"):
+            allowed = int(known[k.key][what])
+            if getattr(k, what) > allowed:
+                wrong.append(f"{k.name}, {k.device}: {what} {getattr(k, what)}, the table allows {allowed}")
+    return wrong
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    options.add_argument("plugin", type=Path)
+    options.add_argument("--table", type=Path, default=ROOT / "tests/gates/cuda.csv")
+    options.add_argument("--write", action="store_true", help="make the table anew")
+    chosen = options.parse_args()
+    if tool("cuobjdump") is None or tool("nvdisasm") is None:
+        print("cuobjdump is not there: run tools/cuda/install.sh", file=sys.stderr)
+        return SKIPPED
+    kernels = read_kernels(chosen.plugin)
+    if not kernels:
+        print(f"{chosen.plugin} has no device code", file=sys.stderr)
+        return 1
+    wrong = [f"{k.name}, {k.device}: {rule}" for k in kernels for rule in k.broken_rules()]
+    if chosen.write and not wrong:
+        write_table(chosen.table, kernels)
+    elif not chosen.write:
+        wrong += beyond_table(chosen.table, kernels)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    print(f"{len(kernels)} kernels on {len({k.device for k in kernels})} devices, {len(wrong)} complaints")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
