@@ -282,13 +282,13 @@ class Attend {
           const float score = scores_[e][2 * r + i];
           float weight = exp2_fast(score - base);
           if (weight < least_weight<Half>()) weight = least_weight<Half>();  // false for NaN
-          if (score == kMinusInfinity) weight = kUnseen;
-          total_[r] += weight;
+          const bool unseen = score == kMinusInfinity;
+          if (!unseen) total_[r] += weight;
           if (has_row_scales()) {
             weight *=
                 load_shared<float>(value_scales + static_cast<SharedAddress>(key_of(e, i)) * 4);
           }
-          scores_[e][2 * r + i] = weight;
+          scores_[e][2 * r + i] = unseen ? kUnseen : weight;  // whatever V's scale is
         }
       }
     }
@@ -568,7 +568,10 @@ attend(const ATTNRT_ARGUMENT AttendParams p) {
   Attend<TileOf, Half, kByRows> block(p, layout, shared_memory());
   const int begin = p.division.first_item[block_index()];
   const int end = p.division.first_item[block_index() + 1];
-  for (int i = begin; i < end; ++i) block.run(p.division.items[i]);
+  for (int i = begin; i < end; ++i) {
+    const WorkItem item = p.division.items[i];
+    block.run(item);
+  }
 }
 
 }  // namespace attnrt::cuda

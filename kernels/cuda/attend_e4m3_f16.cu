@@ -4,5 +4,6 @@ namespace attnrt::cuda {
 
 template const char* launch_attend_of<Format::kE4m3, F16>(const AttendKernel&, const Grid&,
                                                           const AttendParams&);
+template const char* prepare_attend_of<Format::kE4m3, F16>(const AttendKernel&, uint32_t);
 
 }  // namespace attnrt::cuda

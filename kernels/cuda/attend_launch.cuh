@@ -8,26 +8,30 @@
 
 namespace attnrt::cuda {
 
-template <Format kFormat, class Half, int kDimV, bool kByRows>
-const char* launch_one(const Grid& grid, const AttendParams& params) {
-  return launch(attend<Tile<kFormat, kDimV, kByRows>, Half, kByRows>, grid, params);
+// body(the instance), which is a pointer to a kernel.
+template <Format kFormat, class Half, int kDimV, class Body>
+const char* with_width(bool by_rows, Body body) {
+  if constexpr (kDimV <= most_columns_by_rows(kFormat)) {
+    if (by_rows) return body(attend<Tile<kFormat, kDimV, true>, Half, true>);
+  }
+  return body(attend<Tile<kFormat, kDimV, false>, Half, false>);
+}
+template <Format kFormat, class Half, class Body>
+const char* with_kernel(const AttendKernel& k, Body body) {
+  if (k.dim_v > 256) return with_width<kFormat, Half, 512>(k.by_rows, body);
+  if (k.dim_v > 128) return with_width<kFormat, Half, 256>(k.by_rows, body);
+  if (k.dim_v > 64) return with_width<kFormat, Half, 128>(k.by_rows, body);
+  return with_width<kFormat, Half, 64>(k.by_rows, body);
 }
 
 template <Format kFormat, class Half>
 const char* launch_attend_of(const AttendKernel& k, const Grid& grid, const AttendParams& params) {
-  if (k.dim_v > 256) return launch_one<kFormat, Half, 512, false>(grid, params);
-  if (k.dim_v > 128) {
-    if constexpr (most_columns_by_rows(kFormat) >= 256) {
-      if (k.by_rows) return launch_one<kFormat, Half, 256, true>(grid, params);
-    }
-    return launch_one<kFormat, Half, 256, false>(grid, params);
-  }
-  if (k.dim_v > 64) {
-    return k.by_rows ? launch_one<kFormat, Half, 128, true>(grid, params)
-                     : launch_one<kFormat, Half, 128, false>(grid, params);
-  }
-  return k.by_rows ? launch_one<kFormat, Half, 64, true>(grid, params)
-                   : launch_one<kFormat, Half, 64, false>(grid, params);
+  return with_kernel<kFormat, Half>(k, [&](auto kernel) { return launch(kernel, grid, params); });
+}
+template <Format kFormat, class Half>
+const char* prepare_attend_of(const AttendKernel& k, uint32_t most_shared_bytes) {
+  return with_kernel<kFormat, Half>(
+      k, [&](auto kernel) { return prepare(kernel, most_shared_bytes); });
 }
 
 }  // namespace attnrt::cuda

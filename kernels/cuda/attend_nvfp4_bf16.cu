@@ -3,6 +3,7 @@
 namespace attnrt::cuda {
 
 template const char* launch_attend_of<Format::kNvfp4, Bf16>(const AttendKernel&, const Grid&,
-                                                           const AttendParams&);
+                                                            const AttendParams&);
+template const char* prepare_attend_of<Format::kNvfp4, Bf16>(const AttendKernel&, uint32_t);
 
 }  // namespace attnrt::cuda

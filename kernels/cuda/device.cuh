@@ -114,18 +114,19 @@ ATTNRT_DEVICE void sync_warp() {
 
 // kBytes: 4, 8 or 16, of which both addresses are multiples. Where not valid nothing is read, zeros
 // are written, and `from` is any such address.
+// No clobber of memory: reads of global memory, such as where the next row is, may pass it; waits
+// and barriers have one.
 template <int kBytes>
 ATTNRT_DEVICE void copy_async(SharedAddress to, const void* from, bool valid) {
   const uint64_t global = __cvta_generic_to_global(from);
   const int bytes = valid ? kBytes : 0;
   if constexpr (kBytes == 16) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes)
-                 : "memory");
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global),
+                 "r"(bytes));
   } else {
     static_assert(kBytes == 4 || kBytes == 8);
     asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(global),
-                 "n"(kBytes), "r"(bytes)
-                 : "memory");
+                 "n"(kBytes), "r"(bytes));
   }
 }
 // Closes a group of this thread's copies.

@@ -82,30 +82,43 @@ ATTNRT_DEVICE float* part_row(const AttendParams& p, int part, int row) {
   return p.partials + (int64_t{part} * kRows + row) * partial_width(p.dim_v);
 }
 
-// One row out of its parts, by a warp.
+// One row out of its parts, by a warp: maximum and total with a lane a part, then each lane its
+// columns.
 template <int kRows>
 ATTNRT_DEVICE void combine_row(const AttendParams& p, const SplitUnit& unit, int row, float scale) {
+  constexpr int kMostColumns = 512 / 32;  // of a lane
   const RowOut out(p, unit.q, row);
+  const int lane = thread_index() % 32;
   const auto part = [&](int i) { return part_row<kRows>(p, unit.first_part + i, row); };
   float top = -INFINITY;
-  for (int i = 0; i < unit.parts; ++i) top = fmaxf(top, part(i)[p.dim_v]);
-  Softmax all{top == -INFINITY ? 0.0F : top, 0.0F};
+  for (int i = lane; i < unit.parts; i += 32) top = fmaxf(top, part(i)[p.dim_v]);
+  for (int mask = 16; mask > 0; mask /= 2) top = fmaxf(top, shuffle_xor(top, mask));
+  const float base = top == -INFINITY ? 0.0F : top;
+  Softmax all{base, 0.0F};
+  for (int i = lane; i < unit.parts; i += 32) {
+    all.total += exp2f(part(i)[p.dim_v] - base) * part(i)[p.dim_v + 1];
+  }
+  for (int mask = 16; mask > 0; mask /= 2) all.total += shuffle_xor(all.total, mask);
+
+  float sums[kMostColumns] = {};
   for (int i = 0; i < unit.parts; ++i) {
-    all.total += exp2f(part(i)[p.dim_v] - all.reference) * part(i)[p.dim_v + 1];
-  }
-  const float top_before = all.reference;
-  const float kept = all.join_sink(p, out.head());
-  const float factor = kept * all.inverse() * scale;
-  for (int column = thread_index() % 32; column < p.dim_v; column += 32) {
-    float sum = 0.0F;
-    for (int i = 0; i < unit.parts; ++i) {
-      // A part that saw nothing counts for nothing.
-      const float weight = exp2f(part(i)[p.dim_v] - top_before);
-      if (weight != 0.0F) sum += weight * part(i)[column];
+    const float* from = part(i);
+    const float weight = exp2f(from[p.dim_v] - base);
+    if (weight == 0.0F) continue;  // a part that saw nothing counts for nothing
+    ATTNRT_UNROLL
+    for (int c = 0; c < kMostColumns; ++c) {
+      if (c * 32 + lane < p.dim_v) sums[c] += weight * from[c * 32 + lane];
     }
-    out.write(column, all.empty() ? 0.0F : sum * factor);
   }
-  if (thread_index() % 32 == 0) out.write_lse(all.lse());
+  const float factor = all.join_sink(p, out.head()) * scale;
+  const float inverse = all.inverse();
+  ATTNRT_UNROLL
+  for (int c = 0; c < kMostColumns; ++c) {
+    if (c * 32 + lane < p.dim_v) {
+      out.write(c * 32 + lane, all.empty() ? 0.0F : sums[c] * (factor * inverse));
+    }
+  }
+  if (lane == 0) out.write_lse(all.lse());
 }
 
 // A part of the unit is written; the block that wrote the last one puts them together. `scratch`:

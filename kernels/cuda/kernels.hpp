@@ -31,7 +31,10 @@ constexpr int tile_keys(const AttendKernel& k) {
   return tile_keys(k.format, k.dim_v, k.by_rows);
 }
 
-// All return null, or why the kernel can't be started.
+// All return null, or why not. A kernel is prepared once for each device that it is started on,
+// with the most shared memory that any launch of it has there.
+const char* prepare_attend(const AttendKernel& kernel, uint32_t most_shared_bytes);
+const char* prepare_append(Format format);
 const char* launch_attend(const AttendKernel& kernel, const Grid& grid, const AttendParams& params);
 const char* launch_append(Format format, void* stream, const AppendParams& params);
 

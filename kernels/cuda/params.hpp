@@ -50,7 +50,8 @@ struct SideView {
   int64_t scale_block_stride;
   int64_t scale_token_stride;
   int64_t scale_head_stride;
-  int32_t alignment;  // of every row: 16, 8, 4, 2 or 1 bytes
+  int32_t alignment;        // of every row: 16, 8, 4, 2 or 1 bytes
+  int32_t scale_alignment;  // of every row's scales
 };
 
 // [tokens, heads, width]; strides in bytes.

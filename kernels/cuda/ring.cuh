@@ -26,7 +26,7 @@ class Ring {
 
   // An item begins: asks for its first tiles. All threads are done with those of the last one.
   ATTNRT_DEVICE void begin(const WorkItem& item) {
-    item_ = &item;
+    item_ = item;
     table_ = p_.batch->block_table + item.q.sequence * p_.batch->block_table_stride;
     next_key_ = item.kv_begin;
     next_side_ = 0;
@@ -58,7 +58,7 @@ class Ring {
   }
 
   ATTNRT_DEVICE void fetch() {
-    if (next_key_ < item_->kv_end) {
+    if (next_key_ < item_.kv_end) {
       copy_tile(slot_at(filling_), next_side_ == 0);
       if (p_.latent != 0 || next_side_ == 1) next_key_ += TileOf::kKeys;
       next_side_ = p_.latent != 0 ? 0 : 1 - next_side_;
@@ -91,17 +91,20 @@ class Ring {
     copy_scales(p_.v, slot + layout_.slot_scales + TileOf::kKeys * 4);
   }
 
-  // The offset of key `i` of the tile, or -1 behind the item's last.
+  // No offset: behind the item's last key.
+  static constexpr int64_t kNone = INT64_MIN;
+
+  // The offset of key `i` of the tile.
   template <class Offset>
   ATTNRT_DEVICE int64_t find(int i, Offset offset) const {
     const int key = next_key_ + i;
-    if (key >= item_->kv_end) return -1;
+    if (key >= item_.kv_end) return kNone;
     const int column = divide(key, p_.block_size);
     return offset(int64_t{table_[column]}, key - column * static_cast<int>(p_.block_size.d));
   }
   ATTNRT_DEVICE int64_t find_row(const SideView& side, int i) const {
     return find(i, [&](int64_t block, int slot) {
-      return slot_offset(side, block, slot, item_->q.kv_head);
+      return slot_offset(side, block, slot, item_.q.kv_head);
     });
   }
 
@@ -114,10 +117,10 @@ class Ring {
     const int first = thread_index() & (threads - 1);
     for (int i = thread_index() >> row_shift_; i < TileOf::kKeys; i += kThreads >> row_shift_) {
       const int64_t offset = find_row(side, i);
-      const uint8_t* row = side.data + (offset < 0 ? 0 : offset);
+      const uint8_t* row = side.data + (offset == kNone ? 0 : offset);
       const SharedAddress to = slot + static_cast<SharedAddress>(i) * pitch;
       for (int at = first * kBytes; at < padded; at += threads * kBytes) {
-        const bool valid = offset >= 0 && at < bytes;
+        const bool valid = offset != kNone && at < bytes;
         copy_async<kBytes>(to + static_cast<SharedAddress>(at), valid ? row + at : side.data,
                            valid);
       }
@@ -132,7 +135,7 @@ class Ring {
       const int64_t offset = find_row(side, i);
       const SharedAddress to = slot + static_cast<SharedAddress>(i) * pitch;
       for (int at = thread_index() & (threads - 1); at < padded; at += threads) {
-        const bool valid = offset >= 0 && at < bytes;
+        const bool valid = offset != kNone && at < bytes;
         store_shared<uint8_t>(to + static_cast<SharedAddress>(at),
                               valid ? side.data[offset + at] : uint8_t{0});
       }
@@ -142,23 +145,37 @@ class Ring {
   // A row's threads are those that copied it. Zeros where it has no block, so that what is read of
   // its padding is a number.
   ATTNRT_DEVICE void copy_block_scales(const SideView& side, SharedAddress to, bool keys) {
-    const int threads = 1 << row_shift_;
     const int blocks = (keys ? p_.dim_qk : p_.dim_v) / kScaledBlock;
     const bool swizzled = !keys && p_.swizzled != 0;
+    if (!swizzled && side.scale_alignment >= 4 && blocks % 4 == 0) {
+      copy_block_scales_by<4>(side, to, blocks, false);
+    } else {
+      copy_block_scales_by<1>(side, to, blocks, swizzled);
+    }
+  }
+
+  template <int kBytes>
+  ATTNRT_DEVICE void copy_block_scales_by(const SideView& side, SharedAddress to, int blocks,
+                                          bool swizzled) {
+    const int threads = 1 << row_shift_;
+    const int first = (thread_index() & (threads - 1)) * kBytes;
     for (int i = thread_index() >> row_shift_; i < TileOf::kKeys; i += kThreads >> row_shift_) {
       const SharedAddress row = to + static_cast<SharedAddress>(i) * layout_.scale_pitch;
-      for (int s = thread_index() & (threads - 1); s < static_cast<int>(layout_.scale_pitch);
-           s += threads) {
+      for (int s = first; s < static_cast<int>(layout_.scale_pitch); s += threads * kBytes) {
         const int64_t offset = find(i, [&](int64_t block, int slot) {
           const codec::ScalePlace at = swizzled && s < blocks
                                            ? codec::nvfp4_swizzle(slot, s, blocks)
                                            : codec::ScalePlace{slot, s};
           return block * side.scale_block_stride + at.token * side.scale_token_stride +
-                 item_->q.kv_head * side.scale_head_stride + at.byte;
+                 item_.q.kv_head * side.scale_head_stride + at.byte;
         });
-        const bool valid = offset >= 0 && s < blocks;
-        store_shared<uint8_t>(row + static_cast<SharedAddress>(s),
-                              valid ? side.scales[offset] : uint8_t{0});
+        const bool valid = offset != kNone && s < blocks;
+        const auto at = row + static_cast<SharedAddress>(s);
+        if constexpr (kBytes == 1) {
+          store_shared<uint8_t>(at, valid ? side.scales[offset] : uint8_t{0});
+        } else {
+          copy_async<kBytes>(at, valid ? side.scales + offset : side.scales, valid);
+        }
       }
     }
   }
@@ -168,9 +185,9 @@ class Ring {
     if (i >= TileOf::kKeys) return;
     const int64_t offset = find(i, [&](int64_t block, int slot) {
       return block * side.scale_block_stride + slot * side.scale_token_stride +
-             item_->q.kv_head * side.scale_head_stride;
+             item_.q.kv_head * side.scale_head_stride;
     });
-    const bool valid = offset >= 0;
+    const bool valid = offset != kNone;
     copy_async<4>(to + static_cast<SharedAddress>(i) * 4,
                   valid ? side.scales + offset : side.scales, valid);
   }
@@ -178,7 +195,7 @@ class Ring {
   const AttendParams& p_;
   const SharedLayout& layout_;
   SharedAddress base_;
-  const WorkItem* item_ = nullptr;
+  WorkItem item_ = {};
   const int32_t* table_ = nullptr;
   int row_shift_ = 0;  // threads a row, as a power of 2
   int next_key_ = 0;   // the first of the tile to be asked for

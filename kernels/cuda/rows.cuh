@@ -54,7 +54,8 @@ ATTNRT_DEVICE RowMask row_mask(const AttendParams& p, int sequence, int query) {
   }
   if (p.mask == MaskKind::kTree) {
     mask.tree = kv_len - q_len;
-    mask.bits = p.batch->tree_mask + p.batch->tree_offset[sequence] + query * ((q_len + 7) / 8);
+    mask.bits =
+        p.batch->tree_mask + p.batch->tree_offset[sequence] + int64_t{query} * ((q_len + 7) / 8);
   }
   if (p.window > 0 && position - p.window + 1 > 0) mask.low = position - p.window + 1;
   return mask;

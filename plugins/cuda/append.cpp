@@ -8,7 +8,9 @@ namespace {
 
 class AppendOp : public plugin::Op {
  public:
-  AppendOp(const Machine& machine, const Layer& layer) : machine_(machine), layer_(layer) {}
+  AppendOp(const Machine& machine, const Layer& layer) : machine_(machine), layer_(layer) {
+    machine.use([&] { check_launch("append", prepare_append(layer.format)); });
+  }
 
   void append(const attnrt_append_args& a) override {
     check(a);

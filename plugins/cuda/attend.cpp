@@ -8,7 +8,14 @@ namespace {
 
 class AttendOp : public plugin::Op {
  public:
-  AttendOp(const Machine& machine, const Layer& layer) : machine_(machine), layer_(layer) {}
+  AttendOp(const Machine& machine, const Layer& layer) : machine_(machine), layer_(layer) {
+    const auto shared = static_cast<uint32_t>(machine.limits().shared_per_block);
+    machine.use([&] {
+      for (const bool by_rows : {false, true}) {
+        check_launch("attend", prepare_attend(kernel_for(layer, by_rows), shared));
+      }
+    });
+  }
 
   attnrt_workspace_sizes workspace(const attnrt_bounds& bounds) override {
     return size_workspace(layer_, machine_.limits(), bounds);

@@ -16,6 +16,15 @@ struct DeviceLimits {
   int32_t shared_per_multiprocessor;
 };
 
+// A place in a stream that the host can wait for.
+class Fence {
+ public:
+  virtual ~Fence() = default;
+  // Both throw PluginError.
+  virtual void record(void* stream) = 0;
+  virtual void wait() = 0;  // at once where nothing was recorded
+};
+
 class Machine {
  public:
   virtual ~Machine() = default;
@@ -35,6 +44,7 @@ class Machine {
   // Ordered on the stream; `from` is pinned memory that stays as it is until the stream has passed.
   // Throws PluginError.
   virtual void copy(void* to, const void* from, uint64_t bytes, void* stream) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Fence> make_fence() const = 0;
 
  protected:
   // Makes the device current and returns the one that was; gives that back.

@@ -136,6 +136,24 @@ const attnrt_device_service kService = {
         },
 };
 
+class CudaFence : public Fence {
+ public:
+  CudaFence() {
+    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate");
+  }
+  CudaFence(const CudaFence&) = delete;
+  CudaFence& operator=(const CudaFence&) = delete;
+  ~CudaFence() override { cudaEventDestroy(event_); }
+
+  void record(void* stream) override {
+    check(cudaEventRecord(event_, static_cast<cudaStream_t>(stream)), "cudaEventRecord");
+  }
+  void wait() override { check(cudaEventSynchronize(event_), "cudaEventSynchronize"); }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 class CudaMachine : public Machine {
  public:
   explicit CudaMachine(int32_t ordinal)
@@ -159,6 +177,7 @@ class CudaMachine : public Machine {
         cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
         "cudaMemcpyAsync");
   }
+  std::unique_ptr<Fence> make_fence() const override { return std::make_unique<CudaFence>(); }
 
  protected:
   int32_t enter() const override {
@@ -189,6 +208,7 @@ std::unique_ptr<Machine> open_machine(const attnrt_device& device) {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) {
+    cudaGetLastError();
     fail(ATTNRT_UNAVAILABLE, "no CUDA device: ", cudaGetErrorString(error));
   }
   if (device.ordinal < 0 || device.ordinal >= count) {

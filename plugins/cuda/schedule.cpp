@@ -12,6 +12,8 @@ constexpr uint64_t kAlignment = 64;
 // Of each multiprocessor's shared memory the system keeps 1 KiB a block.
 constexpr int32_t kSystemShared = 1024;
 constexpr int32_t kMostSlots = 4;
+// Kernels count keys and rows in 32 bits, a tile or two beyond the last.
+constexpr int32_t kMostIndex = INT32_MAX - 1024;
 constexpr int32_t kBlocksPerMultiprocessor = 2;
 
 constexpr uint64_t aligned(uint64_t bytes) {
@@ -78,6 +80,9 @@ std::vector<Lengths> lengths_of(const attnrt_batch& b, const Layer& layer) {
   for (int32_t n = 0; n < b.sequences; ++n) {
     const Lengths s{b.q_start.host[n + 1] - b.q_start.host[n], b.kv_len.host[n],
                     prefix ? b.prefix_len.host[n] : 0};
+    require(int64_t{s.q} * layer.group < kMostIndex && s.kv < kMostIndex, "sequence ", n, " has ",
+            s.q, " query tokens and ", s.kv, " keys, expected fewer than ", kMostIndex,
+            " keys and query rows of a KV head");
     require(s.q >= 0 && s.kv >= 0 && s.prefix >= 0, "sequence ", n, " has ", s.q, " query tokens, ",
             s.kv, " keys and a prefix of ", s.prefix);
     const int64_t capacity = b.block_table_stride * layer.block_size;
@@ -90,10 +95,14 @@ std::vector<Lengths> lengths_of(const attnrt_batch& b, const Layer& layer) {
 
 }  // namespace
 
+AttendKernel kernel_for(const Layer& layer, bool by_rows) {
+  return {layer.format, to_dtype(layer.q_dtype), layer.dim_v,
+          by_rows && layer.dim_v <= most_columns_by_rows(layer.format)};
+}
+
 LaunchPlan plan_launch(const Layer& layer, const DeviceLimits& limits, int64_t rows) {
   LaunchPlan plan{};
-  plan.kernel = {layer.format, to_dtype(layer.q_dtype), layer.dim_v,
-                 rows > kWarpRows && layer.dim_v <= most_columns_by_rows(layer.format)};
+  plan.kernel = kernel_for(layer, rows > kWarpRows);
   const SharedLayout layout =
       shared_layout(layer.format, layer.dim_qk, layer.dim_v, layer.latent ? 1 : 0, plan.tile().rows,
                     plan.tile().keys);
@@ -120,8 +129,7 @@ attnrt_workspace_sizes size_workspace(const Layer& layer, const DeviceLimits& li
   // larger parts.
   const DivisionBounds most = bound_division(
       layer, bounds, {kWarpRows, tile_keys({layer.format, {}, layer.dim_v, false})}, blocks);
-  const bool by_rows = layer.dim_v <= most_columns_by_rows(layer.format);
-  const int32_t rows = by_rows ? kWarps * kWarpRows : kWarpRows;
+  const int32_t rows = block_rows(kernel_for(layer, true));
   attnrt_workspace_sizes sizes{};
   const uint64_t bytes = state.bytes(static_cast<uint64_t>(most.items));
   sizes.state = {bytes, kAlignment};
@@ -135,6 +143,7 @@ BatchSchedule::BatchSchedule(const Machine& machine, const Layer& layer, const a
     : machine_(machine), layer_(layer), workspace_(workspace) {
   const int64_t rows = int64_t{std::max(batch.max_q_len, 1)} * layer.group;
   launch_ = plan_launch(layer, machine.limits(), rows);
+  machine.use([&] { copied_ = machine.make_fence(); });
   reschedule(batch, stream);
 }
 
@@ -144,6 +153,7 @@ void BatchSchedule::reschedule(const attnrt_batch& b, void* stream) {
   check_workspace(division);
   tokens_ = b.tokens;
 
+  machine_.use([&] { copied_->wait(); });  // or the copy under way would take what follows
   const StateLayout at(launch_.blocks);
   auto* staging = static_cast<uint8_t*>(workspace_.staging);
   const auto put = [&](uint64_t offset, const void* from, size_t bytes) {
@@ -159,6 +169,7 @@ void BatchSchedule::reschedule(const attnrt_batch& b, void* stream) {
   machine_.use([&] {
     machine_.copy(static_cast<uint8_t*>(workspace_.state) + at.batch, staging,
                   at.bytes(division.items.size()) - at.batch, stream);
+    copied_->record(stream);
   });
 }
 

@@ -20,6 +20,9 @@ struct LaunchPlan {
   [[nodiscard]] TileShape tile() const { return {block_rows(kernel), tile_keys(kernel)}; }
 };
 
+// by_rows where the format has room for the layer's columns so.
+AttendKernel kernel_for(const Layer& layer, bool by_rows);
+
 // rows: query rows of one KV head that a sequence has at the most.
 LaunchPlan plan_launch(const Layer& layer, const DeviceLimits& limits, int64_t rows);
 
@@ -48,6 +51,7 @@ class BatchSchedule : public plugin::Schedule {
   const Layer& layer_;
   attnrt_workspace workspace_;
   LaunchPlan launch_;
+  std::unique_ptr<Fence> copied_;  // behind the last copy out of staging
   int32_t tokens_ = 0;
 };
 

@@ -33,7 +33,8 @@ inline SideView to_view(const attnrt_cache_side& s) {
           s.scale_block_stride,
           s.scale_token_stride,
           s.scale_head_stride,
-          alignment_of(s.data, s.block_stride, s.token_stride, s.head_stride)};
+          alignment_of(s.data, s.block_stride, s.token_stride, s.head_stride),
+          alignment_of(s.scales, s.scale_block_stride, s.scale_token_stride, s.scale_head_stride)};
 }
 
 inline ScaleView to_view(const attnrt_scale& s) {

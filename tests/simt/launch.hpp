@@ -18,6 +18,12 @@ const char* launch(void (*call)(void (*function)(), const void* params), void (*
 
 namespace attnrt::cuda {
 
+// There is nothing to load.
+template <class Params>
+const char* prepare(void (*)(Params), uint32_t) {
+  return nullptr;
+}
+
 // Runs a kernel to its end. Returns null, or a text: the mistake of the kernel that came first, or
 // why it can't be started. The text is valid until this thread's next launch.
 template <class Params>

@@ -106,7 +106,7 @@ inline double out_rounding(int32_t dtype, double value) {
 inline double score_error(const ErrorTerms& t) {
   const double turn = rotation_roundings(t.format, t.head_dim_qk);
   const double query = query_rounding(t);
-  const double dot = (gamma_f32(t.head_dim_qk + 4 + turn) + query) * t.abs_qk;
+  const double dot = (gamma_f32(t.head_dim_qk + 6 + turn) + query) * t.abs_qk;
   const double cap = t.softcap > 0 ? t.softcap * kTanhError + 4 * kUnitF32 * t.abs_qk : 0;
   const double bias = 3 * kUnitF32 * (t.abs_bias + t.abs_qk);
   const double range = std::min(kExpReach, 2 * (t.abs_qk + t.abs_bias));

@@ -78,6 +78,13 @@ void apply(const attnrt_option& o, DeviceLimits& limits) {
   }
 }
 
+// Everything is done when a call returns.
+class SimtFence : public Fence {
+ public:
+  void record(void*) override {}
+  void wait() override {}
+};
+
 class SimtMachine : public Machine {
  public:
   SimtMachine(int32_t sm, const DeviceLimits& limits) : sm_(sm), limits_(limits) {}
@@ -88,6 +95,7 @@ class SimtMachine : public Machine {
   void copy(void* to, const void* from, uint64_t bytes, void*) const override {
     std::memcpy(to, from, bytes);
   }
+  std::unique_ptr<Fence> make_fence() const override { return std::make_unique<SimtFence>(); }
 
  protected:
   int32_t enter() const override { return 0; }
