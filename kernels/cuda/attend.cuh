@@ -568,10 +568,7 @@ attend(const ATTNRT_ARGUMENT AttendParams p) {
   Attend<TileOf, Half, kByRows> block(p, layout, shared_memory());
   const int begin = p.division.first_item[block_index()];
   const int end = p.division.first_item[block_index() + 1];
-  for (int i = begin; i < end; ++i) {
-    const WorkItem item = p.division.items[i];
-    block.run(item);
-  }
+  for (int i = begin; i < end; ++i) block.run(p.division.items[i]);
 }
 
 }  // namespace attnrt::cuda

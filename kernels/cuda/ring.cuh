@@ -26,7 +26,8 @@ class Ring {
 
   // An item begins: asks for its first tiles. All threads are done with those of the last one.
   ATTNRT_DEVICE void begin(const WorkItem& item) {
-    item_ = item;
+    kv_end_ = item.kv_end;
+    kv_head_ = item.q.kv_head;
     table_ = p_.batch->block_table + item.q.sequence * p_.batch->block_table_stride;
     next_key_ = item.kv_begin;
     next_side_ = 0;
@@ -58,7 +59,7 @@ class Ring {
   }
 
   ATTNRT_DEVICE void fetch() {
-    if (next_key_ < item_.kv_end) {
+    if (next_key_ < kv_end_) {
       copy_tile(slot_at(filling_), next_side_ == 0);
       if (p_.latent != 0 || next_side_ == 1) next_key_ += TileOf::kKeys;
       next_side_ = p_.latent != 0 ? 0 : 1 - next_side_;
@@ -98,13 +99,13 @@ class Ring {
   template <class Offset>
   ATTNRT_DEVICE int64_t find(int i, Offset offset) const {
     const int key = next_key_ + i;
-    if (key >= item_.kv_end) return kNone;
+    if (key >= kv_end_) return kNone;
     const int column = divide(key, p_.block_size);
     return offset(int64_t{table_[column]}, key - column * static_cast<int>(p_.block_size.d));
   }
   ATTNRT_DEVICE int64_t find_row(const SideView& side, int i) const {
     return find(i, [&](int64_t block, int slot) {
-      return slot_offset(side, block, slot, item_.q.kv_head);
+      return slot_offset(side, block, slot, kv_head_);
     });
   }
 
@@ -167,7 +168,7 @@ class Ring {
                                            ? codec::nvfp4_swizzle(slot, s, blocks)
                                            : codec::ScalePlace{slot, s};
           return block * side.scale_block_stride + at.token * side.scale_token_stride +
-                 item_.q.kv_head * side.scale_head_stride + at.byte;
+                 kv_head_ * side.scale_head_stride + at.byte;
         });
         const bool valid = offset != kNone && s < blocks;
         const auto at = row + static_cast<SharedAddress>(s);
@@ -185,7 +186,7 @@ class Ring {
     if (i >= TileOf::kKeys) return;
     const int64_t offset = find(i, [&](int64_t block, int slot) {
       return block * side.scale_block_stride + slot * side.scale_token_stride +
-             item_.q.kv_head * side.scale_head_stride;
+             kv_head_ * side.scale_head_stride;
     });
     const bool valid = offset != kNone;
     copy_async<4>(to + static_cast<SharedAddress>(i) * 4,
@@ -195,7 +196,8 @@ class Ring {
   const AttendParams& p_;
   const SharedLayout& layout_;
   SharedAddress base_;
-  WorkItem item_ = {};
+  int kv_end_ = 0;  // of the item
+  int kv_head_ = 0;
   const int32_t* table_ = nullptr;
   int row_shift_ = 0;  // threads a row, as a power of 2
   int next_key_ = 0;   // the first of the tile to be asked for

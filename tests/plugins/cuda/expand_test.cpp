@@ -1,0 +1,117 @@
+// Every stored code, widened to both halves, is the codec's value; and division by multiplication
+// is division.
+#include "kernels/cuda/expand.cuh"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "kernels/codec/e2m1.h"
+#include "kernels/codec/fp8_e4m3.h"
+#include "kernels/codec/fp8_e5m2.h"
+#include "kernels/cuda/rows.cuh"
+
+namespace attnrt::cuda {
+namespace {
+
+template <class Half>
+double half(uint32_t pair, int i) {
+  return half_to_float<Half>(static_cast<uint16_t>(pair >> (16 * i)));
+}
+
+void expect_same(double found, double expected, uint32_t code) {
+  if (std::isnan(expected)) {
+    EXPECT_TRUE(std::isnan(found)) << code;
+  } else {
+    EXPECT_EQ(found, expected) << code;
+    EXPECT_EQ(std::signbit(found), std::signbit(expected)) << code;
+  }
+}
+
+// Two neighbouring units with every code in every place.
+template <Format kFormat, class Half, class Decode>
+void expect_expanded(int codes, Decode decode) {
+  constexpr int kUnit = per_unit(kFormat);
+  constexpr int kBits = element_bits(kFormat);
+  for (int place = 0; place < 2 * kUnit; ++place) {
+    for (uint32_t code = 0; code < static_cast<uint32_t>(codes); ++code) {
+      const uint32_t other = (code * 7 + 3) % static_cast<uint32_t>(codes);
+      uint32_t x = 0;
+      for (int i = 0; i < 2 * kUnit; ++i) x |= (i == place ? code : other) << (kBits * i);
+      uint32_t pairs[kUnit];
+      expand<kFormat, Half>(x, pairs);
+      const double found = half<Half>(pairs[place % kUnit], place / kUnit);
+      // The factor of nvfp4 is that of its scales.
+      const double factor =
+          has_block_scales(kFormat) ? 1.0 : double{expanded_factor<kFormat, Half>()};
+      expect_same(found * factor, decode(code), code);
+    }
+  }
+}
+
+double e4m3(uint32_t code) {
+  return codec::Fp8E4M3::decode(static_cast<uint8_t>(code));
+}
+double e5m2(uint32_t code) {
+  return codec::Fp8E5M2::decode(static_cast<uint8_t>(code));
+}
+double int8(uint32_t code) {
+  return static_cast<int8_t>(code);
+}
+double e2m1(uint32_t code) {
+  return codec::E2M1::decode(static_cast<uint8_t>(code));
+}
+
+TEST(Expand, GivesEveryCodeItsValue) {
+  expect_expanded<Format::kE4m3, F16>(256, e4m3);
+  expect_expanded<Format::kE4m3, Bf16>(256, e4m3);
+  expect_expanded<Format::kE5m2, F16>(256, e5m2);
+  expect_expanded<Format::kE5m2, Bf16>(256, e5m2);
+  expect_expanded<Format::kInt8, F16>(256, int8);
+  expect_expanded<Format::kInt8, Bf16>(256, int8);
+  expect_expanded<Format::kNvfp4, F16>(16, e2m1);
+  expect_expanded<Format::kNvfp4, Bf16>(16, e2m1);
+}
+
+TEST(Expand, ScaledCodesOfFourBitsAreExact) {
+  for (uint32_t scale = 0; scale < 256; ++scale) {
+    if (std::isnan(e4m3(scale))) continue;
+    const uint32_t wide = expand_bytes<Format::kE4m3, Bf16>(scale | scale << 16);
+    for (uint32_t code = 0; code < 16; ++code) {
+      const uint32_t x = multiply_halves<Bf16>(expand_nibbles<Bf16>(code | code << 16), wide);
+      EXPECT_EQ(half<Bf16>(x, 0), e4m3(scale) * e2m1(code)) << scale << ' ' << code;
+    }
+  }
+}
+
+TEST(Expand, FindsInfinitiesAndNaNAlone) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const auto x = static_cast<uint16_t>(bits);
+    const bool f16 = !std::isfinite(half_to_float<F16>(x));
+    const bool bf16 = !std::isfinite(half_to_float<Bf16>(x));
+    for (const int shift : {0, 16}) {
+      EXPECT_EQ(special_halves<F16>(bits << shift) != 0, f16) << bits;
+      EXPECT_EQ(special_halves<Bf16>(bits << shift) != 0, bf16) << bits;
+    }
+  }
+}
+
+TEST(Divide, ByMultiplicationIsDivision) {
+  std::mt19937 random(3);
+  for (uint32_t d = 1; d <= 300; ++d) {
+    const Divisor by = make_divisor(d);
+    const auto n = static_cast<int>(d);
+    for (int k = 1; k < 1000; ++k) {
+      for (const int x : {k * n - 1, k * n, k * n + 1}) EXPECT_EQ(divide(x, by), x / n);
+    }
+    for (int i = 0; i < 2000; ++i) {
+      const auto x = static_cast<int>(random() >> 1);
+      EXPECT_EQ(divide(x, by), x / n) << x << " / " << d;
+    }
+    EXPECT_EQ(divide(INT32_MAX, by), INT32_MAX / n) << d;
+  }
+}
+
+}  // namespace
+}  // namespace attnrt::cuda
