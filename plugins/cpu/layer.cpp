@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <attnrt/plugin.hpp>
-#include <bit>
 #include <cmath>
 
 #include "support.hpp"
@@ -12,12 +11,7 @@ namespace {
 
 using plugin::fail;
 using plugin::require;
-
-void require_listed(bool listed, const char* what, const std::string& value) {
-  if (!listed) {
-    fail(ATTNRT_UNSUPPORTED, what, " is ", value, ", which this kernel's manifest does not list");
-  }
-}
+using plugin::require_listed;
 
 template <class List, class Value>
 bool contains(const List& list, const Value& value) {
@@ -42,10 +36,7 @@ Format find_format(const KernelSupport& kernel, std::string_view name) {
 }
 
 MaskKind mask_of(uint64_t features) {
-  const uint64_t masks = features & kMasks;
-  require(std::popcount(masks) <= 1, "features name ", std::popcount(masks),
-          " masks, expected one");
-  switch (masks) {
+  switch (plugin::mask_of(features)) {
     case ATTNRT_FEATURE_NON_CAUSAL:
       return MaskKind::kNonCausal;
     case ATTNRT_FEATURE_CROSS:
@@ -57,15 +48,6 @@ MaskKind mask_of(uint64_t features) {
     default:
       return MaskKind::kCausal;
   }
-}
-
-void check_parameters(const attnrt_layer_class& c) {
-  const bool window = (c.features & ATTNRT_FEATURE_WINDOW) != 0;
-  const bool softcap = (c.features & ATTNRT_FEATURE_SOFTCAP) != 0;
-  require(window ? c.window >= 1 : c.window == 0, "window is ", c.window,
-          window ? ", expected at least 1" : " without feature window");
-  require(softcap ? c.softcap > 0.0F : c.softcap == 0.0F, "softcap is ", c.softcap,
-          softcap ? ", expected above 0" : " without feature softcap");
 }
 
 void check_cache(const KernelSupport& kernel, const attnrt_layer_class& c) {
@@ -109,7 +91,7 @@ Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
   p.dim_v = c.head_dim_v;
   if (c.op == ATTNRT_OP_MERGE) return layer;
 
-  check_parameters(c);
+  plugin::check_parameters(c);
   p.format = find_format(kernel, c.cache_format);
   p.mask = mask_of(c.features);
   p.kv_heads = c.kv_heads;

@@ -2,18 +2,14 @@
 // (sharing.hpp) and dividing the work (division.hpp) agree on. Pure functions.
 #pragma once
 
+#include <attnrt/plugin/checks.hpp>
 #include <cstdint>
 
 #include "kernels/cpu/params.hpp"
 
 namespace attnrt::cpu {
 
-// What a sequence of a batch asks for.
-struct Lengths {
-  int32_t q;
-  int32_t kv;
-  int32_t prefix;  // with prefix_lm
-};
+using plugin::Lengths;
 
 struct KeyRange {
   int32_t begin;

@@ -60,7 +60,8 @@ int32_t common_column(const std::vector<Candidate>& all) {
 
 int64_t bytes_of_key(const LayerParams& layer) {
   const int64_t values = layer.latent != 0 ? layer.dim_qk : layer.dim_qk + layer.dim_v;
-  if (has_block_scales(layer.format) || is_rotated(layer.format)) return values * layer.kv_heads / 2;
+  if (has_block_scales(layer.format) || is_rotated(layer.format))
+    return values * layer.kv_heads / 2;
   if (layer.format == Format::kF32) return 4 * values * layer.kv_heads;
   const bool wide = layer.format == Format::kF16 || layer.format == Format::kBf16;
   return (wide ? 2 : 1) * values * layer.kv_heads;

@@ -4,9 +4,8 @@
 // two cannot drift apart. Constant data, no state.
 #pragma once
 
-#include <attnrt/plugin.h>
-
 #include <array>
+#include <attnrt/plugin/checks.hpp>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -89,13 +88,10 @@ inline constexpr std::array kInt4Dims = {
 
 inline constexpr uint32_t kAttendOps = 1U << ATTNRT_OP_APPEND | 1U << ATTNRT_OP_PREFILL |
                                        1U << ATTNRT_OP_DECODE | 1U << ATTNRT_OP_MIXED;
-inline constexpr uint64_t kMasks = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL |
-                                   ATTNRT_FEATURE_CROSS | ATTNRT_FEATURE_TREE_MASK |
-                                   ATTNRT_FEATURE_PREFIX_LM;
-inline constexpr uint64_t kAttendFeatures = kMasks | ATTNRT_FEATURE_WINDOW | ATTNRT_FEATURE_SINKS |
-                                            ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI |
-                                            ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_PER_HEAD_SCALES |
-                                            ATTNRT_FEATURE_BATCH_INVARIANT;
+inline constexpr uint64_t kAttendFeatures =
+    plugin::kMaskFeatures | ATTNRT_FEATURE_WINDOW | ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_SOFTCAP |
+    ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_PER_HEAD_SCALES |
+    ATTNRT_FEATURE_BATCH_INVARIANT;
 
 inline constexpr std::array kKernels = {
     KernelSupport{"attend", kAttendOps, kDtypes, kDtypes, kFormatTable, ATTNRT_CACHE_SEPARATE,

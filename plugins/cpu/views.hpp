@@ -37,21 +37,7 @@ inline void check_no_scale(const attnrt_scale& scale, const char* name) {
 }
 
 inline void check_cache(const attnrt_cache_view& view, const LayerParams& p) {
-  using plugin::require;
-  require(view.block_size == p.block_size, "cache.block_size is ", view.block_size,
-          ", the op was prepared for ", p.block_size);
-  require(view.heads == p.kv_heads, "cache.heads is ", view.heads, ", the op was prepared for ",
-          p.kv_heads);
-  require(view.blocks == 0 || view.k.data != nullptr, "cache.k.data is null");
-  require(view.blocks == 0 || (p.latent != 0) == (view.v.data == nullptr), "cache.v.data is ",
-          view.v.data == nullptr ? "null" : "given", p.latent != 0 ? " with" : " without",
-          " a latent cache");
-  const bool scaled = has_scales(p.format);
-  require(!scaled || view.blocks == 0 ||
-              (view.k.scales != nullptr && (p.latent != 0 || view.v.scales != nullptr)),
-          "cache.k.scales or cache.v.scales is null, the format has scales of its own");
-  plugin::check_scale(view.k_scale, "cache.k_scale", view.heads);
-  plugin::check_scale(view.v_scale, "cache.v_scale", view.heads);
+  plugin::check_cache(view, p.kv_heads, p.block_size, p.latent != 0, has_scales(p.format));
 }
 
 }  // namespace attnrt::cpu

@@ -7,8 +7,7 @@
 // result does not depend on who that is.
 #pragma once
 
-#include <attnrt/plugin.h>
-
+#include <attnrt/plugin/checks.hpp>
 #include <cstdint>
 #include <vector>
 
@@ -16,11 +15,7 @@
 
 namespace attnrt::cuda {
 
-struct Lengths {
-  int32_t q;
-  int32_t kv;
-  int32_t prefix;  // with prefix_lm
-};
+using plugin::Lengths;
 
 struct KeyRange {
   int32_t begin;

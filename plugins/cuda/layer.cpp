@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <attnrt/plugin.hpp>
-#include <bit>
 #include <cmath>
 
 #include "support.hpp"
@@ -12,14 +11,7 @@ namespace {
 
 using plugin::fail;
 using plugin::require;
-
-template <class... Value>
-void require_listed(bool listed, const char* what, const Value&... value) {
-  if (!listed) {
-    fail(ATTNRT_UNSUPPORTED, what, " is ", value...,
-         ", which this kernel's manifest does not list");
-  }
-}
+using plugin::require_listed;
 
 const KernelSupport& find_kernel(std::string_view name) {
   const auto* found = std::find_if(kKernels.begin(), kKernels.end(),
@@ -39,10 +31,7 @@ const NamedFormat& find_format(const KernelSupport& kernel, std::string_view nam
 }
 
 MaskKind mask_of(uint64_t features) {
-  const uint64_t masks = features & kMasks;
-  require(std::popcount(masks) <= 1, "features name ", std::popcount(masks),
-          " masks, expected one");
-  switch (masks) {
+  switch (plugin::mask_of(features)) {
     case ATTNRT_FEATURE_NON_CAUSAL:
     case ATTNRT_FEATURE_CROSS:
       return MaskKind::kFull;
@@ -53,15 +42,6 @@ MaskKind mask_of(uint64_t features) {
     default:
       return MaskKind::kCausal;
   }
-}
-
-void check_parameters(const attnrt_layer_class& c) {
-  const bool window = (c.features & ATTNRT_FEATURE_WINDOW) != 0;
-  const bool softcap = (c.features & ATTNRT_FEATURE_SOFTCAP) != 0;
-  require(window ? c.window >= 1 : c.window == 0, "window is ", c.window,
-          window ? ", expected at least 1" : " without feature window");
-  require(softcap ? c.softcap > 0.0F : c.softcap == 0.0F, "softcap is ", c.softcap,
-          softcap ? ", expected above 0" : " without feature softcap");
 }
 
 void check_listed(const KernelSupport& kernel, const attnrt_layer_class& c) {
@@ -91,7 +71,7 @@ void check_listed(const KernelSupport& kernel, const attnrt_layer_class& c) {
 Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
   const KernelSupport& kernel = find_kernel(kernel_name);
   check_listed(kernel, c);
-  check_parameters(c);
+  plugin::check_parameters(c);
   const NamedFormat& format = find_format(kernel, c.cache_format);
   Layer layer{};
   layer.op = c.op;

@@ -52,43 +52,23 @@ int32_t fitting_slots(const SharedLayout& layout, int32_t bytes) {
       std::clamp<int64_t>(rest / static_cast<int64_t>(layout.slot_bytes), 0, kMostSlots));
 }
 
-void check_batch(const attnrt_batch& b, const Layer& layer) {
-  require(b.sequences >= 0 && b.tokens >= 0, "sequences is ", b.sequences, " and tokens ",
-          b.tokens);
-  if (b.sequences == 0) {
-    require(b.tokens == 0, "tokens is ", b.tokens, " without a sequence");
-    return;
-  }
-  require(b.q_start.host != nullptr && b.kv_len.host != nullptr,
-          "q_start.host or kv_len.host is null; device_lengths is not in the manifest");
-  require(b.q_start.device != nullptr && b.kv_len.device != nullptr,
+// What is read on the device must be there too, and small enough to be counted there.
+std::vector<Lengths> check_batch(const attnrt_batch& b, const Layer& layer) {
+  plugin::check_batch(b, layer.features);
+  require(b.sequences == 0 || (b.q_start.device != nullptr && b.kv_len.device != nullptr),
           "q_start.device or kv_len.device is null");
-  require(b.q_start.host[0] == 0 && b.q_start.host[b.sequences] == b.tokens,
-          "q_start does not run from 0 to tokens, ", b.tokens);
-  require(!layer.has(ATTNRT_FEATURE_PREFIX_LM) ||
-              (b.prefix_len.host != nullptr && b.prefix_len.device != nullptr),
-          "prefix_len is null with feature prefix_lm");
-  require(!layer.has(ATTNRT_FEATURE_TREE_MASK) ||
+  require(
+      b.sequences == 0 || !layer.has(ATTNRT_FEATURE_PREFIX_LM) || b.prefix_len.device != nullptr,
+      "prefix_len.device is null with feature prefix_lm");
+  require(b.sequences == 0 || !layer.has(ATTNRT_FEATURE_TREE_MASK) ||
               (b.tree_mask.device != nullptr && b.tree_offset.device != nullptr),
-          "tree_mask or tree_offset is null with feature tree_mask");
-}
-
-std::vector<Lengths> lengths_of(const attnrt_batch& b, const Layer& layer) {
-  std::vector<Lengths> all;
-  all.reserve(static_cast<size_t>(b.sequences));
-  const bool prefix = layer.has(ATTNRT_FEATURE_PREFIX_LM);
-  for (int32_t n = 0; n < b.sequences; ++n) {
-    const Lengths s{b.q_start.host[n + 1] - b.q_start.host[n], b.kv_len.host[n],
-                    prefix ? b.prefix_len.host[n] : 0};
-    require(int64_t{s.q} * layer.group < kMostIndex && s.kv < kMostIndex, "sequence ", n, " has ",
-            s.q, " query tokens and ", s.kv, " keys, expected fewer than ", kMostIndex,
-            " keys and query rows of a KV head");
-    require(s.q >= 0 && s.kv >= 0 && s.prefix >= 0, "sequence ", n, " has ", s.q, " query tokens, ",
-            s.kv, " keys and a prefix of ", s.prefix);
-    const int64_t capacity = b.block_table_stride * layer.block_size;
-    require(s.q == 0 || s.kv == 0 || (b.block_table.device != nullptr && s.kv <= capacity),
-            "sequence ", n, " has ", s.kv, " keys, its row of the block table holds ", capacity);
-    all.push_back(s);
+          "tree_mask.device or tree_offset.device is null with feature tree_mask");
+  std::vector<Lengths> all =
+      plugin::lengths_of(b, layer.features, layer.block_size, b.block_table.device);
+  for (const Lengths& s : all) {
+    require(int64_t{s.q} * layer.group < kMostIndex && s.kv < kMostIndex, "a sequence has ", s.q,
+            " query tokens and ", s.kv, " keys, expected fewer than ", kMostIndex,
+            " keys, and query rows of a KV head");
   }
   return all;
 }
@@ -148,8 +128,7 @@ BatchSchedule::BatchSchedule(const Machine& machine, const Layer& layer, const a
 }
 
 void BatchSchedule::reschedule(const attnrt_batch& b, void* stream) {
-  check_batch(b, layer_);
-  const Division division = divide(layer_, lengths_of(b, layer_), launch_.tile(), launch_.blocks);
+  const Division division = divide(layer_, check_batch(b, layer_), launch_.tile(), launch_.blocks);
   check_workspace(division);
   tokens_ = b.tokens;
 

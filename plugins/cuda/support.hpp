@@ -4,9 +4,8 @@
 // two cannot drift apart. Constant data, no state.
 #pragma once
 
-#include <attnrt/plugin.h>
-
 #include <array>
+#include <attnrt/plugin/checks.hpp>
 #include <span>
 #include <string_view>
 
@@ -79,12 +78,9 @@ inline constexpr uint32_t kOps = 1U << ATTNRT_OP_APPEND | 1U << ATTNRT_OP_PREFIL
 inline constexpr int32_t kDecodeTokens = 16;
 inline constexpr int32_t kMaxBlock = 256;
 inline constexpr int32_t kMaxGroup = 128;
-inline constexpr uint64_t kMasks = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL |
-                                   ATTNRT_FEATURE_CROSS | ATTNRT_FEATURE_TREE_MASK |
-                                   ATTNRT_FEATURE_PREFIX_LM;
-inline constexpr uint64_t kFeatures = kMasks | ATTNRT_FEATURE_WINDOW | ATTNRT_FEATURE_SINKS |
-                                      ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_ALIBI |
-                                      ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_PER_HEAD_SCALES |
-                                      ATTNRT_FEATURE_GRAPH;
+inline constexpr uint64_t kFeatures = plugin::kMaskFeatures | ATTNRT_FEATURE_WINDOW |
+                                      ATTNRT_FEATURE_SINKS | ATTNRT_FEATURE_SOFTCAP |
+                                      ATTNRT_FEATURE_ALIBI | ATTNRT_FEATURE_LSE |
+                                      ATTNRT_FEATURE_PER_HEAD_SCALES | ATTNRT_FEATURE_GRAPH;
 
 }  // namespace attnrt::cuda

@@ -48,20 +48,7 @@ inline void check_no_scale(const attnrt_scale& scale, const char* name) {
 }
 
 inline void check_cache(const attnrt_cache_view& view, const Layer& layer) {
-  using plugin::require;
-  require(view.block_size == layer.block_size, "cache.block_size is ", view.block_size,
-          ", the op was prepared for ", layer.block_size);
-  require(view.heads == layer.kv_heads, "cache.heads is ", view.heads, ", the op was prepared for ",
-          layer.kv_heads);
-  require(view.blocks == 0 || view.k.data != nullptr, "cache.k.data is null");
-  require(view.blocks == 0 || layer.latent == (view.v.data == nullptr), "cache.v.data is ",
-          view.v.data == nullptr ? "null" : "given", layer.latent ? " with" : " without",
-          " a latent cache");
-  require(
-      !layer.scaled || view.blocks == 0 || (view.k.scales != nullptr && view.v.scales != nullptr),
-      "cache.k.scales or cache.v.scales is null, the format has scales of its own");
-  plugin::check_scale(view.k_scale, "cache.k_scale", view.heads);
-  plugin::check_scale(view.v_scale, "cache.v_scale", view.heads);
+  plugin::check_cache(view, layer.kv_heads, layer.block_size, layer.latent, layer.scaled);
 }
 
 // A side whose scales, where the format has none, are not looked at.

@@ -1,7 +1,7 @@
 // A layer class, checked and with names resolved: what all ops of this plugin start from.
 #pragma once
 
-#include <attnrt/plugin/error.hpp>
+#include <attnrt/plugin/checks.hpp>
 #include <bit>
 #include <cmath>
 
@@ -26,10 +26,7 @@ inline void check_head_dim(int32_t n, const RowFormat& format, const char* name)
 
 // What plugin.h demands of the features of prefill, decode and mixed.
 inline void check_features(const attnrt_layer_class& c) {
-  constexpr uint64_t kMasks = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL |
-                              ATTNRT_FEATURE_CROSS | ATTNRT_FEATURE_TREE_MASK |
-                              ATTNRT_FEATURE_PREFIX_LM;
-  const int masks = std::popcount(c.features & kMasks);
+  const int masks = std::popcount(c.features & plugin::kMaskFeatures);
   plugin::require(masks == 1, "features names ", masks, " masks, expected exactly one");
   const bool window = (c.features & ATTNRT_FEATURE_WINDOW) != 0;
   plugin::require(!window || c.window >= 1, "window is ", c.window, ", expected at least 1");

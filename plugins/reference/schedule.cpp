@@ -7,24 +7,6 @@ namespace {
 
 using plugin::require;
 
-void check_batch(const attnrt_batch& b, const Layer& layer) {
-  require(b.sequences >= 0 && b.tokens >= 0, "sequences is ", b.sequences, " and tokens ",
-          b.tokens);
-  if (b.sequences == 0) {
-    require(b.tokens == 0, "tokens is ", b.tokens, " without a sequence");
-    return;
-  }
-  require(b.q_start.host != nullptr && b.kv_len.host != nullptr,
-          "q_start.host or kv_len.host is null; device_lengths is not in the manifest");
-  require(b.q_start.host[0] == 0 && b.q_start.host[b.sequences] == b.tokens,
-          "q_start does not run from 0 to tokens, ", b.tokens);
-  require(!layer.has(ATTNRT_FEATURE_PREFIX_LM) || b.prefix_len.host != nullptr,
-          "prefix_len.host is null with feature prefix_lm");
-  require(!layer.has(ATTNRT_FEATURE_TREE_MASK) ||
-              (b.tree_mask.host != nullptr && b.tree_offset.host != nullptr),
-          "tree_mask.host or tree_offset.host is null with feature tree_mask");
-}
-
 std::vector<uint8_t> copy_tree(const attnrt_batch& b, int32_t n, int32_t q_len) {
   const uint8_t* rows = b.tree_mask.host + b.tree_offset.host[n];
   return {rows, rows + int64_t{q_len} * ((q_len + 7) / 8)};
@@ -47,7 +29,7 @@ std::vector<int32_t> copy_blocks(const attnrt_batch& b, const Layer& layer, int3
 
 BatchSchedule::BatchSchedule(const attnrt_batch& batch, const Layer& layer)
     : tokens_(batch.tokens) {
-  check_batch(batch, layer);
+  plugin::check_batch(batch, layer.c.features);
   sequences_.reserve(static_cast<size_t>(batch.sequences));
   for (int32_t n = 0; n < batch.sequences; ++n) add_sequence(batch, layer, n);
 }

@@ -11,13 +11,15 @@
 //
 // The wrapper fills the C table, obeys the growth rules (growth.hpp), refuses unknown enumeration
 // values (known.hpp), turns whatever is thrown into a status with text (error.hpp), and offers
-// checked views (views.hpp). Objects are owned by the wrapper between creation and release.
-// Threads: as plugin.h says; the wrapper adds no locks and no state of its own.
+// checked views (views.hpp) and the contract of layers, batches and caches as checks (checks.hpp).
+// Objects are owned by the wrapper between creation and release. Threads: as plugin.h says; the
+// wrapper adds no locks and no state of its own.
 #ifndef ATTNRT_PLUGIN_HPP_
 #define ATTNRT_PLUGIN_HPP_
 
 #include <attnrt/plugin.h>
 
+#include <attnrt/plugin/checks.hpp>
 #include <attnrt/plugin/classes.hpp>
 #include <attnrt/plugin/error.hpp>
 #include <attnrt/plugin/growth.hpp>

@@ -4,34 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
-#include <sstream>
 
-#include "attnrt/manifest.hpp"
+#include "tests/support/plugin_manifest.hpp"
 
 namespace attnrt::cpu {
 namespace {
 
-Manifest read_manifest() {
-  const std::string path = ATTNRT_SOURCE_DIR "/plugins/cpu/manifest.yaml";
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  auto parsed = parse_manifest(text.str(), path);
-  if (!parsed.ok()) throw std::runtime_error("manifest.yaml does not parse");
-  return *parsed;
-}
-
 class Support : public ::testing::Test {
  protected:
-  const Manifest manifest_ = read_manifest();
+  const Manifest manifest_ = testing::read_plugin_manifest("cpu");
 
   const KernelManifest& listed(const KernelSupport& kernel) const {
-    for (const KernelManifest& k : manifest_.kernels) {
-      if (k.name == kernel.name) return k;
-    }
-    throw std::runtime_error("no kernel " + std::string(kernel.name) + " in the manifest");
+    return testing::kernel_of(manifest_, kernel.name);
   }
 };
 

@@ -2,23 +2,15 @@
 // toolkit.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "attnrt/select.hpp"
+#include "tests/support/plugin_manifest.hpp"
 
 namespace attnrt {
 namespace {
 
 Catalog cuda_alone() {
-  const std::string path = ATTNRT_SOURCE_DIR "/plugins/cuda/manifest.yaml";
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  auto parsed = parse_manifest(text.str(), path);
-  if (!parsed.ok()) throw std::runtime_error("manifest.yaml does not parse");
   CatalogEntry entry;
-  entry.manifest = *parsed;
+  entry.manifest = testing::read_plugin_manifest("cuda");
   return Catalog({entry});
 }
 

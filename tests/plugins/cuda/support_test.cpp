@@ -4,35 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "attnrt/format.hpp"
-#include "attnrt/manifest.hpp"
+#include "tests/support/plugin_manifest.hpp"
 
 namespace attnrt::cuda {
 namespace {
 
-Manifest read_manifest() {
-  const std::string path = ATTNRT_SOURCE_DIR "/plugins/cuda/manifest.yaml";
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  auto parsed = parse_manifest(text.str(), path);
-  if (!parsed.ok()) throw std::runtime_error("manifest.yaml does not parse");
-  return *parsed;
-}
-
 class CudaSupport : public ::testing::Test {
  protected:
-  const Manifest manifest_ = read_manifest();
+  const Manifest manifest_ = testing::read_plugin_manifest("cuda");
 
   const KernelManifest& listed(const KernelSupport& kernel) const {
-    for (const KernelManifest& k : manifest_.kernels) {
-      if (k.name == kernel.name) return k;
-    }
-    throw std::runtime_error("no kernel " + std::string(kernel.name) + " in the manifest");
+    return testing::kernel_of(manifest_, kernel.name);
   }
 };
 

@@ -1,0 +1,111 @@
+// What plugin.h demands of a layer class, a batch and a cache, checked with texts for people.
+//
+// All throw PluginError: ATTNRT_INVALID_ARGUMENT where the caller broke the contract,
+// ATTNRT_UNSUPPORTED for what a manifest does not list. Pure functions of host memory.
+#ifndef ATTNRT_PLUGIN_CHECKS_HPP_
+#define ATTNRT_PLUGIN_CHECKS_HPP_
+
+#include <attnrt/plugin/views.hpp>
+#include <bit>
+#include <vector>
+
+namespace attnrt::plugin {
+
+inline constexpr uint64_t kMaskFeatures = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL |
+                                          ATTNRT_FEATURE_CROSS | ATTNRT_FEATURE_TREE_MASK |
+                                          ATTNRT_FEATURE_PREFIX_LM;
+
+// require_listed(ok, "block_size", 48): for values that the chosen kernel's manifest does not list.
+template <class... Value>
+void require_listed(bool listed, const char* what, const Value&... value) {
+  if (!listed) {
+    fail(ATTNRT_UNSUPPORTED, what, " is ", value...,
+         ", which this kernel's manifest does not list");
+  }
+}
+
+// The feature bit of the one mask; causal where none is named.
+inline uint64_t mask_of(uint64_t features) {
+  const uint64_t masks = features & kMaskFeatures;
+  require(std::popcount(masks) <= 1, "features name ", std::popcount(masks),
+          " masks, expected one");
+  return masks == 0 ? ATTNRT_FEATURE_CAUSAL : masks;
+}
+
+// Window and soft cap: there with their feature, 0 without.
+inline void check_parameters(const attnrt_layer_class& c) {
+  const bool window = (c.features & ATTNRT_FEATURE_WINDOW) != 0;
+  const bool softcap = (c.features & ATTNRT_FEATURE_SOFTCAP) != 0;
+  require(window ? c.window >= 1 : c.window == 0, "window is ", c.window,
+          window ? ", expected at least 1" : " without feature window");
+  require(softcap ? c.softcap > 0.0F : c.softcap == 0.0F, "softcap is ", c.softcap,
+          softcap ? ", expected above 0" : " without feature softcap");
+}
+
+// A batch whose lengths the host knows: a plugin without the feature device_lengths.
+inline void check_batch(const attnrt_batch& b, uint64_t features) {
+  require(b.sequences >= 0 && b.tokens >= 0, "sequences is ", b.sequences, " and tokens ",
+          b.tokens);
+  if (b.sequences == 0) {
+    require(b.tokens == 0, "tokens is ", b.tokens, " without a sequence");
+    return;
+  }
+  require(b.q_start.host != nullptr && b.kv_len.host != nullptr,
+          "q_start.host or kv_len.host is null; device_lengths is not in the manifest");
+  require(b.q_start.host[0] == 0 && b.q_start.host[b.sequences] == b.tokens,
+          "q_start does not run from 0 to tokens, ", b.tokens);
+  require((features & ATTNRT_FEATURE_PREFIX_LM) == 0 || b.prefix_len.host != nullptr,
+          "prefix_len.host is null with feature prefix_lm");
+  require((features & ATTNRT_FEATURE_TREE_MASK) == 0 ||
+              (b.tree_mask.host != nullptr && b.tree_offset.host != nullptr),
+          "tree_mask.host or tree_offset.host is null with feature tree_mask");
+}
+
+// What a sequence of a batch asks for.
+struct Lengths {
+  int32_t q;
+  int32_t kv;
+  int32_t prefix;  // with prefix_lm, else 0
+};
+
+// Of a batch that check_batch has passed. `table`: where the plugin reads the block table, on the
+// host or the device; not read here.
+inline std::vector<Lengths> lengths_of(const attnrt_batch& b, uint64_t features, int32_t block_size,
+                                       const int32_t* table) {
+  std::vector<Lengths> all;
+  all.reserve(static_cast<size_t>(b.sequences));
+  const bool prefix = (features & ATTNRT_FEATURE_PREFIX_LM) != 0;
+  const int64_t capacity = b.block_table_stride * block_size;
+  for (int32_t n = 0; n < b.sequences; ++n) {
+    const Lengths s{b.q_start.host[n + 1] - b.q_start.host[n], b.kv_len.host[n],
+                    prefix ? b.prefix_len.host[n] : 0};
+    require(s.q >= 0 && s.kv >= 0 && s.prefix >= 0, "sequence ", n, " has ", s.q, " query tokens, ",
+            s.kv, " keys and a prefix of ", s.prefix);
+    require(s.q == 0 || s.kv == 0 || (table != nullptr && s.kv <= capacity), "sequence ", n,
+            " has ", s.kv, " keys, its row of the block table holds ", capacity);
+    all.push_back(s);
+  }
+  return all;
+}
+
+// A cache as an op was prepared for it. scaled: rows or blocks have scales of their own.
+inline void check_cache(const attnrt_cache_view& view, int32_t kv_heads, int32_t block_size,
+                        bool latent, bool scaled) {
+  require(view.block_size == block_size, "cache.block_size is ", view.block_size,
+          ", the op was prepared for ", block_size);
+  require(view.heads == kv_heads, "cache.heads is ", view.heads, ", the op was prepared for ",
+          kv_heads);
+  require(view.blocks == 0 || view.k.data != nullptr, "cache.k.data is null");
+  require(view.blocks == 0 || latent == (view.v.data == nullptr), "cache.v.data is ",
+          view.v.data == nullptr ? "null" : "given", latent ? " with" : " without",
+          " a latent cache");
+  require(!scaled || view.blocks == 0 ||
+              (view.k.scales != nullptr && (latent || view.v.scales != nullptr)),
+          "cache.k.scales or cache.v.scales is null, the format has scales of its own");
+  check_scale(view.k_scale, "cache.k_scale", view.heads);
+  check_scale(view.v_scale, "cache.v_scale", view.heads);
+}
+
+}  // namespace attnrt::plugin
+
+#endif  // ATTNRT_PLUGIN_CHECKS_HPP_

@@ -1,0 +1,133 @@
+// What plugin.h demands, refused in words.
+#include "attnrt/plugin/checks.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace attnrt::plugin {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The text of what body throws; empty where it does not.
+template <class Body>
+std::string refusal(Body body) {
+  try {
+    body();
+    return {};
+  } catch (const PluginError& e) {
+    return e.what();
+  }
+}
+
+TEST(Checks, OneMaskAndCausalWhereNoneIsNamed) {
+  EXPECT_EQ(mask_of(0), ATTNRT_FEATURE_CAUSAL);
+  EXPECT_EQ(mask_of(ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_TREE_MASK), ATTNRT_FEATURE_TREE_MASK);
+  EXPECT_THAT(refusal([] { mask_of(ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_CROSS); }),
+              HasSubstr("2 masks"));
+}
+
+TEST(Checks, WhatAManifestDoesNotListIsUnsupported) {
+  try {
+    require_listed(false, "block_size", 48);
+    FAIL();
+  } catch (const PluginError& e) {
+    EXPECT_EQ(e.status(), ATTNRT_UNSUPPORTED);
+    EXPECT_THAT(e.what(), HasSubstr("block_size is 48"));
+  }
+  require_listed(true, "block_size", 48);
+}
+
+TEST(Checks, ParametersComeWithTheirFeature) {
+  attnrt_layer_class c{};
+  EXPECT_EQ(refusal([&] { check_parameters(c); }), "");
+  c.window = 4;
+  EXPECT_THAT(refusal([&] { check_parameters(c); }), HasSubstr("without feature window"));
+  c.features = ATTNRT_FEATURE_WINDOW | ATTNRT_FEATURE_SOFTCAP;
+  EXPECT_THAT(refusal([&] { check_parameters(c); }), HasSubstr("softcap is"));
+  c.softcap = 30.0F;
+  EXPECT_EQ(refusal([&] { check_parameters(c); }), "");
+  c.window = 0;
+  EXPECT_THAT(refusal([&] { check_parameters(c); }), HasSubstr("expected at least 1"));
+}
+
+// Two sequences: 1 query over 5 keys, 2 over 3.
+struct TestBatch {
+  std::vector<int32_t> q_start{0, 1, 3};
+  std::vector<int32_t> kv_len{5, 3};
+  std::vector<int32_t> prefix_len{2, 0};
+  std::vector<int32_t> table{0, 1, 2, 3};
+
+  attnrt_batch view() const {
+    attnrt_batch b{};
+    b.sequences = 2;
+    b.tokens = 3;
+    b.q_start.host = q_start.data();
+    b.kv_len.host = kv_len.data();
+    b.prefix_len.host = prefix_len.data();
+    b.block_table_stride = 2;
+    return b;
+  }
+};
+
+TEST(Checks, LengthsOfABatch) {
+  const TestBatch data;
+  const attnrt_batch b = data.view();
+  check_batch(b, ATTNRT_FEATURE_PREFIX_LM);
+  const auto with = lengths_of(b, ATTNRT_FEATURE_PREFIX_LM, 4, data.table.data());
+  ASSERT_EQ(with.size(), 2U);
+  EXPECT_EQ(with[0].q, 1);
+  EXPECT_EQ(with[0].kv, 5);
+  EXPECT_EQ(with[0].prefix, 2);
+  EXPECT_EQ(with[1].q, 2);
+  EXPECT_EQ(with[1].kv, 3);
+  EXPECT_EQ(lengths_of(b, 0, 4, data.table.data())[0].prefix, 0);
+}
+
+TEST(Checks, BatchesThatBreakTheContract) {
+  TestBatch data;
+  const auto refused = [&](uint64_t features, auto change) {
+    attnrt_batch b = data.view();
+    change(b);
+    return refusal([&] {
+      check_batch(b, features);
+      lengths_of(b, features, 4, data.table.data());
+    });
+  };
+  EXPECT_EQ(refused(0, [](attnrt_batch&) {}), "");
+  EXPECT_THAT(refused(0, [](attnrt_batch& b) { b.tokens = 4; }), HasSubstr("0 to tokens"));
+  EXPECT_THAT(refused(0, [](attnrt_batch& b) { b.kv_len.host = nullptr; }),
+              HasSubstr("device_lengths"));
+  EXPECT_THAT(refused(0, [](attnrt_batch& b) { b.sequences = 0; }),
+              HasSubstr("without a sequence"));
+  EXPECT_THAT(
+      refused(ATTNRT_FEATURE_PREFIX_LM, [](attnrt_batch& b) { b.prefix_len.host = nullptr; }),
+      HasSubstr("prefix_lm"));
+  EXPECT_THAT(refused(ATTNRT_FEATURE_TREE_MASK, [](attnrt_batch&) {}), HasSubstr("tree_mask"));
+  EXPECT_THAT(refused(0, [](attnrt_batch& b) { b.block_table_stride = 1; }),
+              HasSubstr("the block table holds 4"));
+  data.q_start = {0, 4, 3};
+  EXPECT_THAT(refused(0, [](attnrt_batch&) {}), HasSubstr("sequence 1 has -1 query tokens"));
+}
+
+TEST(Checks, CachesAsTheOpWasPreparedFor) {
+  int data = 0;
+  attnrt_cache_view view{};
+  view.k.data = view.v.data = &data;
+  view.blocks = 1;
+  view.block_size = 16;
+  view.heads = 2;
+  EXPECT_EQ(refusal([&] { check_cache(view, 2, 16, false, false); }), "");
+  EXPECT_THAT(refusal([&] { check_cache(view, 2, 32, false, false); }), HasSubstr("block_size"));
+  EXPECT_THAT(refusal([&] { check_cache(view, 3, 16, false, false); }), HasSubstr("heads"));
+  EXPECT_THAT(refusal([&] { check_cache(view, 2, 16, true, false); }), HasSubstr("latent"));
+  EXPECT_THAT(refusal([&] { check_cache(view, 2, 16, false, true); }), HasSubstr("scales"));
+  view.k.data = nullptr;
+  EXPECT_THAT(refusal([&] { check_cache(view, 2, 16, false, false); }), HasSubstr("k.data"));
+}
+
+}  // namespace
+}  // namespace attnrt::plugin
