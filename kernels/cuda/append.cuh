@@ -39,12 +39,6 @@ ATTNRT_DEVICE void store_element(uint8_t* row, int i, float x, float scale) {
   }
 }
 
-// The largest of all lanes' values.
-ATTNRT_DEVICE float largest_of_warp(float x) {
-  for (int mask = 16; mask > 0; mask /= 2) x = fmaxf(x, shuffle_xor(x, mask));
-  return x;
-}
-
 // The scale that brings a row's largest magnitude to the largest code.
 template <Format kFormat>
 ATTNRT_DEVICE float row_scale(const DenseView& view, const uint8_t* from, int dim, int lane) {
@@ -58,6 +52,12 @@ ATTNRT_DEVICE float row_scale(const DenseView& view, const uint8_t* from, int di
                                   : codec::Fp8PerTokenHead::scale_for(largest);
 }
 
+ATTNRT_DEVICE void count_lost(const AppendParams& p, int lost) {
+  if (lost > 0 && p.nan_count != nullptr) {
+    add_counter(p.nan_count, static_cast<unsigned long long>(lost));
+  }
+}
+
 template <Format kFormat>
 ATTNRT_DEVICE void append_row(const AppendParams& p, const DenseView& from, const SideView& side,
                               const ScaleView& scales, int dim, int64_t token, int head) {
@@ -67,15 +67,12 @@ ATTNRT_DEVICE void append_row(const AppendParams& p, const DenseView& from, cons
   const int64_t slot = at - block * p.block_size;
   const int lane = thread_index() % 32;
   const uint8_t* x = from.data + token * from.token_stride + head * from.head_stride;
-  uint8_t* row =
-      side.data + block * side.block_stride + slot * side.token_stride + head * side.head_stride;
+  uint8_t* row = side.data + row_offset(side, block, slot, head);
   float scale = scale_of(scales, head);
   if (side.scales != nullptr) {
     scale = row_scale<kFormat>(from, x, dim, lane);
     if (lane == 0) {
-      *reinterpret_cast<float*>(side.scales + block * side.scale_block_stride +
-                                slot * side.scale_token_stride + head * side.scale_head_stride) =
-          scale;
+      *reinterpret_cast<float*>(side.scales + scale_offset(side, block, slot, head)) = scale;
     }
   }
   int lost = 0;
@@ -85,9 +82,7 @@ ATTNRT_DEVICE void append_row(const AppendParams& p, const DenseView& from, cons
     store_element<kFormat>(row, i, value, scale);
   }
   // int8 has no NaN; the others store it as what it is.
-  if (kFormat == Format::kInt8 && lost > 0 && p.nan_count != nullptr) {
-    add_counter(p.nan_count, static_cast<unsigned long long>(lost));
-  }
+  if constexpr (kFormat == Format::kInt8) count_lost(p, lost);
 }
 
 // A lane a block of 16: its scale, its codes.
@@ -109,15 +104,9 @@ ATTNRT_DEVICE void append_blocks(const AppendParams& p, const DenseView& from, c
   const codec::ScalePlace place =
       swizzled ? codec::nvfp4_swizzle(slot, s, blocks) : codec::ScalePlace{slot, s};
   const uint8_t code = codec::nvfp4_scale_code(x);
-  side.scales[block * side.scale_block_stride + place.token * side.scale_token_stride +
-              head * side.scale_head_stride + place.byte] = code;
-  const int32_t lost =
-      codec::nvfp4_pack(x, code,
-                        side.data + block * side.block_stride + slot * side.token_stride +
-                            head * side.head_stride + s * (kScaledBlock / 2));
-  if (lost > 0 && p.nan_count != nullptr) {
-    add_counter(p.nan_count, static_cast<unsigned long long>(lost));
-  }
+  side.scales[scale_offset(side, block, place.token, head) + place.byte] = code;
+  uint8_t* row = side.data + row_offset(side, block, slot, head);
+  count_lost(p, codec::nvfp4_pack(x, code, row + s * (kScaledBlock / 2)));
 }
 
 template <Format kFormat>
@@ -129,15 +118,15 @@ append(const ATTNRT_ARGUMENT AppendParams p) {
   if (row >= rows || (warp >= rows && p.dim_v == 0)) return;
   const int64_t token = row / p.heads;
   const int head = static_cast<int>(row - token * p.heads);
+  const bool keys = warp < rows;
+  const DenseView& from = keys ? p.k : p.v;
+  const SideView& side = keys ? p.k_side : p.v_side;
+  const ScaleView& scale = keys ? p.k_scale : p.v_scale;
+  const int dim = keys ? p.dim_k : p.dim_v;
   if constexpr (has_block_scales(kFormat)) {
-    const bool keys = warp < rows;
-    return append_blocks(p, keys ? p.k : p.v, keys ? p.k_side : p.v_side,
-                         keys ? p.k_scale : p.v_scale, keys ? p.dim_k : p.dim_v, token, head,
-                         !keys && p.swizzled != 0);
-  } else if (warp < rows) {
-    append_row<kFormat>(p, p.k, p.k_side, p.k_scale, p.dim_k, token, head);
+    append_blocks(p, from, side, scale, dim, token, head, !keys && p.swizzled != 0);
   } else {
-    append_row<kFormat>(p, p.v, p.v_side, p.v_scale, p.dim_v, token, head);
+    append_row<kFormat>(p, from, side, scale, dim, token, head);
   }
 }
 

@@ -19,7 +19,6 @@
 
 namespace attnrt::cuda {
 
-constexpr float kLog2E = 1.4426950408889634F;
 constexpr float kMinusInfinity = -INFINITY;
 
 // Weights of f16 are 2^15 times as large: the smallest keep more of their bits.
@@ -38,6 +37,11 @@ constexpr float least_weight() {
 // whatever V holds. No other has its sign.
 constexpr float kUnseen = -0.0F;
 constexpr uint32_t kUnseenSigns = 0x80008000U;  // in a pair of halves
+
+// 1 - 2 / (e^2x + 1): absolute error below 2^-21.
+ATTNRT_DEVICE float tanh_fast(float x) {
+  return 1.0F - 2.0F / (exp2_fast(2.0F * kLog2E * x) + 1.0F);
+}
 
 // Where element e of a row of q stands, among kPerUnit * 32, so that a fragment of q meets the
 // elements that expand() puts side by side: those of the same place in their units.
@@ -238,11 +242,6 @@ class Attend {
     }
   }
 
-  // 1 - 2 / (e^2x + 1): absolute error below 2^-21.
-  ATTNRT_DEVICE static float tanh_fast(float x) {
-    return 1.0F - 2.0F / (exp2_fast(2.0F * kLog2E * x) + 1.0F);
-  }
-
   // Scores to weights; sums and total brought to the new maximum.
   ATTNRT_DEVICE void weigh(SharedAddress k) {
     const SharedAddress value_scales = k + layout_.slot_scales + kKeys * 4;
@@ -281,14 +280,13 @@ class Attend {
         for (int i = 0; i < 2; ++i) {
           const float score = scores_[e][2 * r + i];
           float weight = exp2_fast(score - base);
+          total_[r] += weight;
           if (weight < least_weight<Half>()) weight = least_weight<Half>();  // false for NaN
-          const bool unseen = score == kMinusInfinity;
-          if (!unseen) total_[r] += weight;
           if (has_row_scales()) {
             weight *=
                 load_shared<float>(value_scales + static_cast<SharedAddress>(key_of(e, i)) * 4);
           }
-          scores_[e][2 * r + i] = unseen ? kUnseen : weight;  // whatever V's scale is
+          scores_[e][2 * r + i] = score == kMinusInfinity ? kUnseen : weight;
         }
       }
     }
@@ -397,6 +395,18 @@ class Attend {
     for (int step = 0; step < kKeys / 16; ++step) weights_of(step, a[step]);
     if (any_lane(has_unseen(a)) && has_special_values(v)) return add_seen_values(v, a);
 
+    for_values(v, [&](int c, int half, const uint32_t(&wide)[4][kUnit]) {
+      ATTNRT_UNROLL
+      for (int j = 0; j < kUnit; ++j) {
+        multiply_add<Half>(sums_[c][j], a[2 * half], wide[0][j], wide[1][j]);
+        multiply_add<Half>(sums_[c][j], a[2 * half + 1], wide[2][j], wide[3][j]);
+      }
+    });
+  }
+
+  // body(c, half, pairs) for this warp's chunks c of V and the tile's keys, 32 at a time.
+  template <class Body>
+  ATTNRT_DEVICE void for_values(SharedAddress v, Body body) const {
     ATTNRT_UNROLL
     for (int c = 0; c < kWarpChunks; ++c) {
       if (chunk_of(c) >= chunks_) continue;
@@ -404,11 +414,7 @@ class Attend {
       for (int half = 0; half < kKeys / 32; ++half) {
         uint32_t wide[4][kUnit];
         load_values(v, chunk_of(c), half, wide);
-        ATTNRT_UNROLL
-        for (int j = 0; j < kUnit; ++j) {
-          multiply_add<Half>(sums_[c][j], a[2 * half], wide[0][j], wide[1][j]);
-          multiply_add<Half>(sums_[c][j], a[2 * half + 1], wide[2][j], wide[3][j]);
-        }
+        body(c, half, wide);
       }
     }
   }
@@ -426,20 +432,13 @@ class Attend {
   // Whether V has a NaN or an infinity in this warp's columns: times a weight of 0 it is not 0.
   ATTNRT_DEVICE bool has_special_values(SharedAddress v) const {
     uint32_t found = 0;
-    ATTNRT_UNROLL
-    for (int c = 0; c < kWarpChunks; ++c) {
-      if (chunk_of(c) >= chunks_) continue;
+    for_values(v, [&](int, int, const uint32_t(&wide)[4][kUnit]) {
       ATTNRT_UNROLL
-      for (int half = 0; half < kKeys / 32; ++half) {
-        uint32_t wide[4][kUnit];
-        load_values(v, chunk_of(c), half, wide);
+      for (int m = 0; m < 4; ++m) {
         ATTNRT_UNROLL
-        for (int m = 0; m < 4; ++m) {
-          ATTNRT_UNROLL
-          for (int j = 0; j < kUnit; ++j) found |= special_halves<Half>(wide[m][j]);
-        }
+        for (int j = 0; j < kUnit; ++j) found |= special_halves<Half>(wide[m][j]);
       }
-    }
+    });
     return any_lane(found != 0);
   }
 

@@ -50,9 +50,6 @@ ATTNRT_DEVICE int thread_index() {
 ATTNRT_DEVICE int block_index() {
   return static_cast<int>(blockIdx.x);
 }
-ATTNRT_DEVICE int block_count() {
-  return static_cast<int>(gridDim.x);
-}
 
 // ---- Shared memory
 

@@ -10,6 +10,8 @@
 
 namespace attnrt::cuda {
 
+constexpr float kLog2E = 1.4426950408889634F;
+
 // A row's weights are 2^(score - reference), `total` their sum. NaN in the total says that a score
 // was NaN, whatever the reference.
 struct Softmax {
@@ -33,8 +35,7 @@ struct Softmax {
   // The sink of a query head joins the total. Returns the factor of sums.
   ATTNRT_DEVICE float join_sink(const AttendParams& p, int head) {
     if (p.sinks == nullptr) return 1.0F;
-    constexpr float kLog2Of = 1.4426950408889634F;
-    const float sink = p.sinks[head] * kLog2Of;
+    const float sink = p.sinks[head] * kLog2E;
     const float factor = move_to(fmaxf(reference, sink));
     total += exp2f(sink - reference);
     return factor;
@@ -92,13 +93,13 @@ ATTNRT_DEVICE void combine_row(const AttendParams& p, const SplitUnit& unit, int
   const auto part = [&](int i) { return part_row<kRows>(p, unit.first_part + i, row); };
   float top = -INFINITY;
   for (int i = lane; i < unit.parts; i += 32) top = fmaxf(top, part(i)[p.dim_v]);
-  for (int mask = 16; mask > 0; mask /= 2) top = fmaxf(top, shuffle_xor(top, mask));
+  top = largest_of_warp(top);
   const float base = top == -INFINITY ? 0.0F : top;
   Softmax all{base, 0.0F};
   for (int i = lane; i < unit.parts; i += 32) {
     all.total += exp2f(part(i)[p.dim_v] - base) * part(i)[p.dim_v + 1];
   }
-  for (int mask = 16; mask > 0; mask /= 2) all.total += shuffle_xor(all.total, mask);
+  all.total = sum_of_warp(all.total);
 
   float sums[kMostColumns] = {};
   for (int i = 0; i < unit.parts; ++i) {

@@ -1,5 +1,5 @@
 // Tiles of K and V on their way from pages to shared memory: a ring of slots, some always in
-// flight.
+// flight. The keys of a tile are looked up one by one, so that a page may be of any size.
 #pragma once
 
 #include "kernels/codec/nvfp4_swizzled.h"
@@ -8,12 +8,6 @@
 #include "kernels/cuda/rows.cuh"
 
 namespace attnrt::cuda {
-
-// Where a key's row stands; the keys of a tile are looked up one by one, so that a page may be of
-// any size.
-ATTNRT_DEVICE int64_t slot_offset(const SideView& side, int64_t block, int slot, int head) {
-  return block * side.block_stride + slot * side.token_stride + head * side.head_stride;
-}
 
 template <class TileOf>
 class Ring {
@@ -104,9 +98,8 @@ class Ring {
     return offset(int64_t{table_[column]}, key - column * static_cast<int>(p_.block_size.d));
   }
   ATTNRT_DEVICE int64_t find_row(const SideView& side, int i) const {
-    return find(i, [&](int64_t block, int slot) {
-      return slot_offset(side, block, slot, kv_head_);
-    });
+    return find(i,
+                [&](int64_t block, int slot) { return row_offset(side, block, slot, kv_head_); });
   }
 
   // A row's threads are neighbours, each with every so many pieces of it. What is behind the last
@@ -167,8 +160,7 @@ class Ring {
           const codec::ScalePlace at = swizzled && s < blocks
                                            ? codec::nvfp4_swizzle(slot, s, blocks)
                                            : codec::ScalePlace{slot, s};
-          return block * side.scale_block_stride + at.token * side.scale_token_stride +
-                 kv_head_ * side.scale_head_stride + at.byte;
+          return scale_offset(side, block, at.token, kv_head_) + at.byte;
         });
         const bool valid = offset != kNone && s < blocks;
         const auto at = row + static_cast<SharedAddress>(s);
@@ -184,10 +176,8 @@ class Ring {
   ATTNRT_DEVICE void copy_scales(const SideView& side, SharedAddress to) {
     const int i = thread_index();
     if (i >= TileOf::kKeys) return;
-    const int64_t offset = find(i, [&](int64_t block, int slot) {
-      return block * side.scale_block_stride + slot * side.scale_token_stride +
-             kv_head_ * side.scale_head_stride;
-    });
+    const int64_t offset =
+        find(i, [&](int64_t block, int slot) { return scale_offset(side, block, slot, kv_head_); });
     const bool valid = offset != kNone;
     copy_async<4>(to + static_cast<SharedAddress>(i) * 4,
                   valid ? side.scales + offset : side.scales, valid);

@@ -1,6 +1,8 @@
 // What a block's query rows are: where they stand, and which keys they see.
 #pragma once
 
+#include <math.h>
+
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/params.hpp"
 
@@ -31,6 +33,25 @@ ATTNRT_DEVICE const uint8_t* query_row(const AttendParams& p, const QueryRows& q
 
 ATTNRT_DEVICE float scale_of(const ScaleView& scale, int head) {
   return scale.count == 0 ? 1.0F : scale.data[scale.count == 1 ? 0 : head];
+}
+
+// Where the stored row of a key stands on one side of a cache, and its scales.
+ATTNRT_DEVICE int64_t row_offset(const SideView& side, int64_t block, int64_t slot, int head) {
+  return block * side.block_stride + slot * side.token_stride + head * side.head_stride;
+}
+ATTNRT_DEVICE int64_t scale_offset(const SideView& side, int64_t block, int64_t slot, int head) {
+  return block * side.scale_block_stride + slot * side.scale_token_stride +
+         head * side.scale_head_stride;
+}
+
+// The largest of all lanes' values, and their sum.
+ATTNRT_DEVICE float largest_of_warp(float x) {
+  for (int mask = 16; mask > 0; mask /= 2) x = fmaxf(x, shuffle_xor(x, mask));
+  return x;
+}
+ATTNRT_DEVICE float sum_of_warp(float x) {
+  for (int mask = 16; mask > 0; mask /= 2) x += shuffle_xor(x, mask);
+  return x;
 }
 
 // The keys that a row sees: [low, high), of which those from `tree` on only where their bit is set.

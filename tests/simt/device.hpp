@@ -25,9 +25,6 @@ ATTNRT_DEVICE int thread_index() {
 ATTNRT_DEVICE int block_index() {
   return simt::block_index();
 }
-ATTNRT_DEVICE int block_count() {
-  return simt::block_count();
-}
 
 // ---- Shared memory
 

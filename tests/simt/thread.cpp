@@ -12,9 +12,6 @@ int thread_index() {
 int block_index() {
   return current_block->index();
 }
-int block_count() {
-  return current_block->count();
-}
 
 uint32_t shared_memory() {
   return SharedMemory::kBase;

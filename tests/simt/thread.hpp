@@ -9,7 +9,6 @@ namespace attnrt::simt {
 
 int thread_index();
 int block_index();
-int block_count();
 
 uint32_t shared_memory();
 constexpr bool is_shared_access(size_t bytes) {

@@ -1,16 +1,19 @@
-// Every stored code, widened to both halves, is the codec's value; and division by multiplication
-// is division.
-#include "kernels/cuda/expand.cuh"
+// The arithmetic of the CUDA kernels one by one: every stored code widened to both halves is the
+// codec's value, tanh, places of q, division by multiplication.
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
+#include <vector>
 
 #include "kernels/codec/e2m1.h"
 #include "kernels/codec/fp8_e4m3.h"
 #include "kernels/codec/fp8_e5m2.h"
-#include "kernels/cuda/rows.cuh"
+#include "kernels/cuda/attend.cuh"
+#include "kernels/cuda/expand.cuh"
+#include "tests/support/error_bound.hpp"
 
 namespace attnrt::cuda {
 namespace {
@@ -95,6 +98,31 @@ TEST(Expand, FindsInfinitiesAndNaNAlone) {
       EXPECT_EQ(special_halves<Bf16>(bits << shift) != 0, bf16) << bits;
     }
   }
+}
+
+TEST(TanhFast, ErrsByLessThanTheBoundAllows) {
+  double worst = 0;
+  for (double x = -30; x <= 30; x += 0.0007) {
+    const auto narrow = static_cast<float>(x);
+    worst = std::max(worst, std::abs(double{tanh_fast(narrow)} - std::tanh(double{narrow})));
+  }
+  EXPECT_LT(worst, attnrt::testing::kTanhError / 2);  // the shim's exp2 is exact: a GPU's adds as much
+  EXPECT_EQ(tanh_fast(INFINITY), 1.0F);
+  EXPECT_EQ(tanh_fast(-INFINITY), -1.0F);
+  EXPECT_TRUE(std::isnan(tanh_fast(NAN)));
+}
+
+// A fragment of q meets the elements that expand() puts beside each other: every element once.
+template <Format kFormat>
+void expect_permutation(int elements) {
+  std::vector<int> seen(static_cast<size_t>(elements));
+  for (int e = 0; e < elements; ++e) ++seen.at(static_cast<size_t>(q_position<kFormat>(e)));
+  for (const int times : seen) EXPECT_EQ(times, 1);
+}
+TEST(QueryPosition, IsAPermutation) {
+  expect_permutation<Format::kBf16>(576);
+  expect_permutation<Format::kE4m3>(576);
+  expect_permutation<Format::kNvfp4>(640);
 }
 
 TEST(Divide, ByMultiplicationIsDivision) {
