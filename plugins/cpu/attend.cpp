@@ -1,8 +1,9 @@
-// attend: threads take items until none is left; whoever ends the last part of a split unit puts
-// the parts together.
+// attend: threads take items until none is left, those of their own memory node first; whoever ends
+// the last part of a split unit puts the parts together.
 #include <algorithm>
 #include <atomic>
 
+#include "item_queue.hpp"
 #include "ops.hpp"
 #include "schedule.hpp"
 #include "views.hpp"
@@ -13,6 +14,8 @@ namespace {
 constexpr int64_t kAlignment = 64;
 // Work (see Division::cost) below which waking another thread takes longer than doing it.
 constexpr int64_t kCostPerWorker = 4000;
+// Calls after which the system is asked again where pages are: it may have moved them.
+constexpr int64_t kCallsOfNodes = 4096;
 
 int64_t aligned(int64_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
@@ -23,7 +26,8 @@ class AttendOp : public plugin::Op {
   AttendOp(Context& context, const Layer& layer)
       : context_(context),
         layer_(layer),
-        worker_bytes_(aligned(context.kernels->attend_scratch(layer.params) * 4)) {}
+        worker_bytes_(aligned(context.kernels->attend_scratch(layer.params) * 4)),
+        queue_(context.nodes.count()) {}
 
   // scratch: a part for each thread, then the partial results.
   attnrt_workspace_sizes workspace(const attnrt_bounds& bounds) override {
@@ -55,12 +59,12 @@ class AttendOp : public plugin::Op {
     const AttendParams params = make_params(schedule, a);
     const int64_t workers = std::min<int64_t>({d.cost / kCostPerWorker + 1, context_.team.threads(),
                                                static_cast<int64_t>(d.items.size())});
-    std::atomic<size_t> next{0};
+    fill_queue(d, params);
+    const bool alone = context_.nodes.count() == 1;
     auto body = [&](int64_t worker) noexcept {
       auto* scratch = reinterpret_cast<float*>(bytes_of(a.scratch) + worker * worker_bytes_);
-      for (;;) {
-        const size_t i = next.fetch_add(1, std::memory_order_relaxed);
-        if (i >= d.items.size()) return;
+      const int node = alone ? 0 : context_.nodes.here();
+      for (size_t i = queue_.take(node); i != ItemQueue::kNone; i = queue_.take(node)) {
         run_item(schedule, params, d.items[i], scratch);
       }
     };
@@ -68,6 +72,13 @@ class AttendOp : public plugin::Op {
   }
 
  private:
+  void fill_queue(const Division& d, const AttendParams& params) {
+    if (context_.nodes.count() == 1) return queue_.fill(d.items.size());
+    if (++calls_ % kCallsOfNodes == 0) context_.nodes.forget();
+    find_nodes(d.items, params, context_.nodes, node_of_item_);
+    queue_.fill(node_of_item_);
+  }
+
   void run_item(const BatchSchedule& schedule, const AttendParams& params, const WorkItem& item,
                 float* scratch) const {
     context_.kernels->attend(params, item, scratch);
@@ -134,6 +145,9 @@ class AttendOp : public plugin::Op {
   Context& context_;
   Layer layer_;
   int64_t worker_bytes_;
+  ItemQueue queue_;
+  std::vector<int> node_of_item_;
+  int64_t calls_ = 0;
 };
 
 }  // namespace

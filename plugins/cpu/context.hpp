@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/cpu/isa.hpp"
+#include "nodes.hpp"
 #include "team.hpp"
 
 namespace attnrt::cpu {
@@ -12,6 +13,7 @@ struct Context {
   const Isa* isa;
   const KernelTable* kernels;
   Team team;
+  Nodes nodes;
 };
 
 }  // namespace attnrt::cpu

@@ -52,7 +52,8 @@ const Isa& find_isa(std::string_view name) {
 class CpuInstance : public plugin::Instance {
  public:
   CpuInstance(const plugin::Host& host, const Options& options)
-      : isa_(find_isa(options.isa)), context_{&isa_, &isa_.table(), Team(host, options.threads)} {}
+      : isa_(find_isa(options.isa)),
+        context_{&isa_, &isa_.table(), Team(host, options.threads), Nodes()} {}
 
   std::unique_ptr<plugin::Op> prepare(std::string_view kernel,
                                       const attnrt_layer_class& c) override {

@@ -52,6 +52,18 @@ void fill(DenseTensor& tensor, Fill how, uint32_t seed) {
   }
 }
 
+// Rows [end - rows, end) of a recorded tensor, from row `first` of `to` on.
+void copy_rows(const std::vector<float>& from, int32_t end, int32_t rows, DenseTensor& to,
+               int64_t first) {
+  const TensorShape s = to.shape();
+  auto next = from.begin() + int64_t{end - rows} * s.heads * s.width;
+  for (int64_t t = first; t < first + rows; ++t) {
+    for (int64_t h = 0; h < s.heads; ++h) {
+      for (int64_t d = 0; d < s.width; ++d) to.set(t, h, d, *next++);
+    }
+  }
+}
+
 CacheSpec cache_spec(const CpuCase& c, int32_t blocks) {
   CacheSpec spec;
   spec.format = *parse_format(c.format);
@@ -111,9 +123,13 @@ struct CpuFixture::Data {
     for (const CpuCase::Shared& s : c.shared) batch.share_prefix(s.owner, s.sequence, s.keys);
     batch.set_hint(c.hint);
     if ((c.features & ATTNRT_FEATURE_WINDOW) != 0) batch.free_behind_window(c.window);
-    fill(q, c.fill == Fill::kHuge ? Fill::kNormal : c.fill, c.seed + 10);
-    fill(k, c.fill, c.seed + 20);
-    fill(v, c.fill, c.seed + 30);
+    if (c.recorded) {
+      fill_recorded(c);
+    } else {
+      fill(q, c.fill == Fill::kHuge ? Fill::kNormal : c.fill, c.seed + 10);
+      fill(k, c.fill, c.seed + 20);
+      fill(v, c.fill, c.seed + 30);
+    }
     std::mt19937 random(c.seed + 40);
     for (int32_t h = 0; h < c.q_heads; ++h) {
       sinks.push_back(static_cast<float>(random() % 5) - 2.0F);
@@ -134,6 +150,18 @@ struct CpuFixture::Data {
         scales.push_back(0.5F + 0.37F * static_cast<float>(h));
       cache.set_scales(scales, {scales.rbegin(), scales.rend()});
       magnitudes.set_scales(scales, {scales.rbegin(), scales.rend()});
+    }
+  }
+
+  void fill_recorded(const CpuCase& c) {
+    int64_t query = 0;
+    int64_t key = 0;
+    for (const SequenceLengths& l : c.lengths) {
+      copy_rows(c.recorded->q, l.kv, l.q, q, query);
+      copy_rows(c.recorded->k, l.kv, l.kv, k, key);
+      copy_rows(c.recorded->v, l.kv, l.kv, v, key);
+      query += l.q;
+      key += l.kv;
     }
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,12 @@ inline const std::string kCpuPlugin = ATTNRT_BINARY_DIR "/plugins/cpu.so";
 
 enum class Fill { kNormal, kOutlier, kEqual, kAlternating, kSubnormal, kHuge };
 
+// Queries, keys and values of one layer over a text, row after row. A sequence of a case begins
+// with the text; its queries are those of its last keys.
+struct Recorded {
+  std::vector<float> q, k, v;
+};
+
 struct CpuCase {
   std::string format = "bf16";
   int32_t q_dtype = ATTNRT_DTYPE_BF16;
@@ -34,6 +41,7 @@ struct CpuCase {
   int32_t layout = ATTNRT_LAYOUT_NHD;
   int32_t gap = 0;
   Fill fill = Fill::kNormal;
+  std::shared_ptr<const Recorded> recorded;  // instead of what `fill` makes
   // Sequences that begin with the keys of another one: {owner, sequence, keys}.
   struct Shared {
     size_t owner, sequence;
