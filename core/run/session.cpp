@@ -4,7 +4,7 @@
 #include <string>
 
 #include "load/plugin_call.hpp"
-#include "run/session_impl.hpp"
+#include "run/op_call.hpp"
 #include "run/tensor_check.hpp"
 
 namespace attnrt {
@@ -76,6 +76,13 @@ runtime::MemoryKind Session::Impl::memory_kind() const {
     if (instance->service() != nullptr) return {instance->service(), instance->handle()};
   }
   return {};
+}
+
+Status runtime::wait_for(const MemoryKind& memory, void* stream) {
+  if (memory.service == nullptr) return Done{};
+  return load::call_plugin("", "synchronize", [&](attnrt_error* error) {
+    return memory.service->synchronize(memory.instance, stream, error);
+  });
 }
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -174,13 +181,9 @@ Status Session::merge(int32_t layer, std::span<const TensorView> part_out,
   args.lse = lse;
   args.out_scale = code.attend_args.out_scale;
   args.stream = stream;
-  Status done = load::call_plugin("", "merge", [&](attnrt_error* error) {
-    return code.merge->merge(code.merge->handle, &args, error);
-  });
-  if (done) return done;
-  Error error = done.error();
-  error.where = runtime::op_place(layer, ATTNRT_OP_MERGE, code.merge->instance().name());
-  return error;
+  const runtime::PreparedOp& op = *code.merge;
+  return runtime::call_op(*impl_, op, layer, stream, "merge",
+                          [&](attnrt_error* error) { return op.merge(op.handle, &args, error); });
 }
 
 Status Session::copy_blocks(uint32_t group, std::span<const BlockPair> pairs, void* stream) {

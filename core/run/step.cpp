@@ -4,12 +4,12 @@
 #include <string>
 #include <utility>
 
-#include "load/plugin_call.hpp"
-#include "run/session_impl.hpp"
+#include "run/op_call.hpp"
 #include "run/tensor_check.hpp"
 
 namespace attnrt {
 
+using runtime::call_op;
 using runtime::LayerCode;
 using runtime::PreparedOp;
 
@@ -19,17 +19,6 @@ Error no_such_layer(int32_t layer, size_t layers) {
   return Error{ErrorCode::kInvalid, "layer " + std::to_string(layer),
                "0 … " + std::to_string(static_cast<int64_t>(layers) - 1), std::to_string(layer),
                "layers are numbered as in the plan"};
-}
-
-// Calls the plugin; only a failure pays for words.
-template <class Call>
-Status call(const PreparedOp& op, int32_t layer, const char* function, Call&& plugin) {
-  Status done = load::call_plugin("", function, std::forward<Call>(plugin));
-  if (done) [[likely]]
-    return done;
-  Error error = std::move(done.error());
-  error.where = runtime::op_place(layer, op.layer_class.op, op.instance().name());
-  return error;
 }
 
 void shift_rows(attnrt_tensor& tensor, int64_t first, int64_t rows) {
@@ -71,8 +60,8 @@ Status Step::append(int32_t layer, const TensorView& k, const TensorView& v) {
   args.slot_mapping = batch.slot_mapping;
   args.stream = state_->stream;
   const PreparedOp& op = *code.append;
-  return call(op, code.index, "append",
-              [&](attnrt_error* error) { return op.append(op.handle, &args, error); });
+  return call_op(s, op, code.index, args.stream, "append",
+                 [&](attnrt_error* error) { return op.append(op.handle, &args, error); });
 }
 
 Status Step::attend(int32_t layer, const TensorView& q, const TensorView& out,
@@ -95,8 +84,9 @@ Status Step::attend(int32_t layer, const TensorView& q, const TensorView& out,
     shift_rows(args.q, part.first_token, part.tokens);
     shift_rows(args.out, part.first_token, part.tokens);
     shift_rows(args.lse, part.first_token, part.tokens);
-    Status done = call(*part.op, code.index, "attend", [&](attnrt_error* error) {
-      return part.op->attend(part.op->handle, part.schedule, &args, error);
+    const PreparedOp& op = *part.op;
+    Status done = call_op(s, op, code.index, args.stream, "attend", [&](attnrt_error* error) {
+      return op.attend(op.handle, part.schedule, &args, error);
     });
     if (!done) [[unlikely]]
       return done;

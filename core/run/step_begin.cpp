@@ -3,7 +3,7 @@
 #include <string>
 
 #include "load/plugin_call.hpp"
-#include "run/session_impl.hpp"
+#include "run/op_call.hpp"
 
 namespace attnrt {
 
@@ -138,16 +138,24 @@ void Step::State::release() {
   for (const auto& w : workspaces) w->taken = false;
 }
 
+namespace {
+
+// What an asynchronous call left behind: which one, the device does not say.
+Error failed_before(Error error) {
+  error.where = "begin, of work on the device that was begun before";
+  error.remedy = "open the session with options.blocking to learn which layer and plugin failed";
+  return error;
+}
+
+}  // namespace
+
 Result<Step> Session::begin(std::span<const attnrt_batch> batches, void* stream) {
   Impl& s = *impl_;
   if (s.idle.empty()) s.idle.push_back(std::make_unique<Step::State>(s));
   Step::State& state = *s.idle.back();
-  const runtime::MemoryKind kind = s.memory_kind();
-  if (kind.service != nullptr) {  // work that still reads this state's staging memory
-    Status waited = load::call_plugin("begin", "synchronize", [&](attnrt_error* error) {
-      return kind.service->synchronize(kind.instance, stream, error);
-    });
-    if (!waited) return waited.error();
+  // Work that still reads this state's staging memory.
+  if (Status waited = runtime::wait_for(s.memory_kind(), stream); !waited) {
+    return failed_before(std::move(waited.error()));
   }
   if (Status begun = state.begin(batches, stream); !begun) {
     state.release();

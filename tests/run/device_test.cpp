@@ -90,6 +90,42 @@ TEST(DeviceSession, WaitsForTheStreamBeforeItUsesAStepsMemoryAgain) {
   EXPECT_GT(source.state(0).synchronisations, before);
 }
 
+TEST(DeviceSession, TellsWhichLayerFailedOnTheDeviceIfItIsBlocking) {
+  FakePlan plan = on_device();
+  plan.layers.resize(2, plan.layers.front());
+  FakeSource source;
+  SessionOptions options = small();
+  options.blocking = true;
+  Result<Session> session = runtime::open_session(plan.make(), source, options);
+  ASSERT_TRUE(session);
+  StepInputs in(*session, {{1, 5}});
+  Result<Step> step = session->begin(in.batches());
+  ASSERT_TRUE(step);
+  ASSERT_TRUE(step->attend(0, in.q(0), in.out(0)));
+  source.state(0).break_in_attend = ATTNRT_OP_DECODE;
+  const Status failed = step->attend(1, in.q(1), in.out(1));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().where, "layer 1, decode, plugin 'one'");
+  EXPECT_THAT(to_string(failed.error()), HasSubstr("illegal address"));
+}
+
+TEST(DeviceSession, FindsWhatFailedOnTheDeviceWhenTheNextStepBegins) {
+  FakeSource source;
+  Result<Session> session = runtime::open_session(on_device().make(), source, small());
+  ASSERT_TRUE(session);
+  StepInputs in(*session, {{1, 5}});
+  {
+    Result<Step> step = session->begin(in.batches());
+    ASSERT_TRUE(step);
+    source.state(0).break_in_attend = ATTNRT_OP_DECODE;
+    ASSERT_TRUE(step->attend(0, in.q(0), in.out(0)));
+  }
+  const Result<Step> next = session->begin(in.batches());
+  ASSERT_FALSE(next);
+  EXPECT_THAT(to_string(next.error()), HasSubstr("illegal address"));
+  EXPECT_THAT(to_string(next.error()), HasSubstr("options.blocking"));
+}
+
 TEST(DeviceSession, CopiesBlocksWithThePluginsCopy) {
   FakeSource source;
   Result<Session> session = runtime::open_session(on_device().make(), source, small());

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 struct attnrt_instance {
   attnrt::testing_fakes::FakeState* state;
@@ -186,6 +187,7 @@ attnrt_status attend(attnrt_op* op, attnrt_schedule* schedule, const attnrt_atte
                      attnrt_error* error) {
   FakeState& s = *op->instance->state;
   if (s.refuse_attend == op->layer_class.op) return refuse(error, ATTNRT_DEVICE_ERROR, "burnt");
+  s.broken = s.broken || s.break_in_attend == op->layer_class.op;
   if (schedule->op != op) return refuse(error, ATTNRT_INVALID_ARGUMENT, "another op's schedule");
   s.last_attend = *args;
   s.calls.push_back({op->layer_class.op, schedule->batch.sequences, schedule->batch.tokens});
@@ -248,8 +250,12 @@ attnrt_status zero(attnrt_instance*, void* memory, uint64_t bytes, void*, attnrt
   return ATTNRT_OK;
 }
 
-attnrt_status synchronize(attnrt_instance* instance, void*, attnrt_error*) {
-  ++instance->state->synchronisations;
+attnrt_status synchronize(attnrt_instance* instance, void*, attnrt_error* error) {
+  FakeState& s = *instance->state;
+  ++s.synchronisations;
+  if (std::exchange(s.broken, false)) {
+    return refuse(error, ATTNRT_DEVICE_ERROR, "an illegal address");
+  }
   return ATTNRT_OK;
 }
 

@@ -16,6 +16,8 @@ struct FakeState {
   std::string refuse_open;     // not empty: open answers UNAVAILABLE with this text
   int32_t refuse_prepare = 0;  // ATTNRT_OP_*: prepare of this op answers UNSUPPORTED
   int32_t refuse_attend = 0;   // attend of this op answers DEVICE_ERROR
+  int32_t break_in_attend =
+      0;  // attend of this op answers OK, and the next synchronize DEVICE_ERROR
   bool throw_in_append = false;
   attnrt_workspace_sizes sizes{};  // what `workspace` answers
   bool no_service = false;         // device_service answers null
@@ -37,6 +39,7 @@ struct FakeState {
   std::vector<attnrt_workspace> workspaces;  // as scheduled
   std::vector<attnrt_batch> batches;         // as scheduled
   int32_t allocations = 0, live_allocations = 0, copies = 0, synchronisations = 0;
+  bool broken = false;  // see break_in_attend
 };
 
 // Fakes "one" and "two", both with every op in f32 (see fake_plugin.cpp), as catalog entries 0, 1.

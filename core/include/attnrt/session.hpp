@@ -40,6 +40,10 @@ struct SessionOptions {
   int32_t max_tokens = 2048;  // query tokens of a batch
   int64_t max_kv_len = 8192;
   Checked checked = Checked::kOn;
+  // Waits for the device after every append, attend and merge, so that what goes wrong there is an
+  // error of its layer, op and plugin; otherwise the next begin finds it, and can't tell. Slow, and
+  // no graph can be captured: for finding defects.
+  bool blocking = false;
 
   int32_t threads = 0;  // what plugins may use; 0: each decides
   // The engine's threads, see attnrt_host.parallel_for; null: plugins use their own.
