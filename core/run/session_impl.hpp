@@ -46,6 +46,10 @@ struct Lane {
   const PreparedOp* prefill = nullptr;
   const PreparedOp* mixed = nullptr;
   SplitRule rule;
+
+  const PreparedOp* op(Op which) const {
+    return which == Op::kDecode ? decode : which == Op::kPrefill ? prefill : mixed;
+  }
 };
 
 struct GroupCode {
@@ -81,13 +85,6 @@ struct Session::Impl {
 };
 
 struct Step::State {
-  // A call of attend: a range of the batch's tokens.
-  struct Part {
-    const runtime::PreparedOp* op = nullptr;
-    attnrt_schedule* schedule = nullptr;
-    int32_t first_token = 0;
-    int32_t tokens = 0;
-  };
   // Memory that one schedule owns.
   struct Workspace {
     const runtime::PreparedOp* op = nullptr;
@@ -97,11 +94,20 @@ struct Step::State {
     runtime::Memory q_start_device;  // its mirror; empty where the host is the device
     bool taken = false;
   };
+  // A call of attend: a range of the batch's tokens.
+  struct Part {
+    const runtime::PreparedOp* op = nullptr;
+    Workspace* workspace = nullptr;
+    attnrt_schedule* schedule = nullptr;
+    int32_t first_token = 0;
+    int32_t tokens = 0;
+  };
 
   explicit State(Session::Impl& s);
   ~State() { release(); }
 
   Status begin(std::span<const attnrt_batch> given, void* on_stream);
+  Status update(std::span<const attnrt_batch> given);
   void release();  // schedules; the memory stays
 
   Session::Impl& session;
@@ -114,6 +120,10 @@ struct Step::State {
   Status check(std::span<const attnrt_batch> given);
   Status schedule(const runtime::Lane& lane, const runtime::BatchPart& part,
                   std::vector<Part>& out);
+  Status check_parts(const runtime::Lane& lane, const attnrt_batch& now,
+                     const std::vector<Part>& captured);
+  Status reschedule(const runtime::Lane& lane, const attnrt_batch& now,
+                    const std::vector<Part>& captured);
   Result<Workspace*> workspace(const runtime::PreparedOp& op);
   Status mirror_q_start(attnrt_batch& batch, Workspace& workspace);
 

@@ -96,9 +96,7 @@ Status Step::State::mirror_q_start(attnrt_batch& batch, Workspace& w) {
 }
 
 Status Step::State::schedule(const Lane& lane, const BatchPart& part, std::vector<Part>& out) {
-  const PreparedOp* op = part.op == Op::kDecode    ? lane.decode
-                         : part.op == Op::kPrefill ? lane.prefill
-                                                   : lane.mixed;
+  const PreparedOp* op = lane.op(part.op);
   const attnrt_batch& whole = batches[lane.group];
   Result<Workspace*> w = workspace(*op);
   if (!w) return w.error();
@@ -115,6 +113,7 @@ Status Step::State::schedule(const Lane& lane, const BatchPart& part, std::vecto
 
   Part made;
   made.op = op;
+  made.workspace = *w;
   made.tokens = batch.tokens;
   made.first_token = part.first == 0 ? 0 : whole.q_start.host[part.first];
   const attnrt_plugin* table = op->instance().table();

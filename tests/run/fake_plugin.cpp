@@ -37,7 +37,7 @@ kernels:
     block_size: [4, 8]
     layout: [nhd, hnd]
     group: {max: 8}
-    features: [causal, window, lse, sinks, batch_invariant, per_head_scales]
+    features: [causal, window, lse, sinks, batch_invariant, graph, per_head_scales]
   - name: attend
     device: cpu
     op: [prefill, decode, mixed]
@@ -49,7 +49,7 @@ kernels:
     block_size: [4, 8]
     layout: [nhd, hnd]
     group: {max: 8}
-    features: [causal, window, lse, sinks, batch_invariant, per_head_scales]
+    features: [causal, window, lse, sinks, batch_invariant, graph, per_head_scales]
   - name: join
     device: cpu
     op: [merge]
@@ -116,6 +116,13 @@ attnrt_status schedule(attnrt_op* op, const attnrt_batch* batch, const attnrt_wo
   s.workspaces.push_back(*workspace);
   s.batches.push_back(*batch);
   *out = new attnrt_schedule{op, *batch};
+  return ATTNRT_OK;
+}
+
+attnrt_status reschedule(attnrt_schedule* schedule, const attnrt_batch* batch, void*,
+                         attnrt_error*) {
+  ++schedule->op->instance->state->reschedules;
+  schedule->batch = *batch;
   return ATTNRT_OK;
 }
 
@@ -284,6 +291,7 @@ const attnrt_plugin* table() {
     t.release_op = release_op;
     t.workspace = workspace;
     t.schedule = schedule;
+    t.reschedule = reschedule;
     t.release_schedule = release_schedule;
     t.append = append;
     t.attend = attend;

@@ -24,7 +24,7 @@ struct FakeState {
   int32_t refuse_allocation = 0;   // the so many-th from now on fails; 0: none
 
   int32_t opened = 0, closed = 0, prepared = 0, released = 0;
-  int32_t schedules = 0, live_schedules = 0;
+  int32_t schedules = 0, reschedules = 0, live_schedules = 0;
   std::vector<attnrt_layer_class> classes;
   std::vector<std::string> kernels;  // as prepared
   std::vector<std::string> options;  // "key=value", as opened

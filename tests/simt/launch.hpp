@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "tests/simt/stream.hpp"
+
 namespace attnrt::simt {
 
 // Null, or what went wrong, until this thread's next launch.
@@ -25,9 +27,17 @@ const char* prepare(void (*)(Params), uint32_t) {
 }
 
 // Runs a kernel to its end. Returns null, or a text: the mistake of the kernel that came first, or
-// why it can't be started. The text is valid until this thread's next launch.
+// why it can't be started. The text is valid until this thread's next launch. On a stream that
+// captures it is kept and not run.
 template <class Params>
 const char* launch(void (*kernel)(Params), const Grid& grid, const Params& params) {
+  auto* stream = static_cast<simt::Stream*>(grid.stream);
+  if (stream != nullptr && stream->capturing) {
+    Grid later = grid;
+    later.stream = nullptr;
+    stream->launches.emplace_back([=] { return launch(kernel, later, params); });
+    return nullptr;
+  }
   const auto call = [](void (*function)(), const void* argument) {
     reinterpret_cast<void (*)(Params)>(function)(*static_cast<const Params*>(argument));
   };

@@ -139,6 +139,12 @@ class Step {
   Step& operator=(Step&&) noexcept;
   ~Step();
 
+  // Other batches in the place of those that the step began with, for a graph that has captured its
+  // calls: a replay then appends and attends for them. As many query tokens as before, in the same
+  // parts, and the same array of slots, filled anew; lengths, blocks and the other arrays may
+  // differ. Needs a plan with the feature graph. After an error of a plugin the step is of no use.
+  Status update(std::span<const attnrt_batch> batches);
+
   // k [tokens, kv_heads, qk], v [tokens, kv_heads, v]; latent: v = {}. Stored at the batch's slots.
   Status append(int32_t layer, const TensorView& k, const TensorView& v);
   // q [tokens, q_heads, qk], out [tokens, q_heads, v], lse f32 [tokens, q_heads] or {}.
