@@ -185,6 +185,26 @@ TEST(Attend, ManyKvHeads) {
   }
 }
 
+// One long context among many short ones of other lengths and queries: hundreds of items, and parts
+// of one sequence that end in any order.
+TEST(Attend, RaggedBatchesOfManyItems) {
+  CpuCase c;
+  c.q_heads = 4;
+  c.kv_heads = 2;
+  c.qk = c.v = 32;
+  c.lengths = {{1, 9000}};
+  for (int32_t n = 1; n <= 150; ++n)
+    c.lengths.push_back({n % 5 == 0 ? n / 5 : 1, 31 * n % 211 + n / 5});
+  for (const char* format : {"bf16", "fp8_e4m3", "int8_per_token_head"}) {
+    c.format = format;
+    const CpuFixture fixture(c);
+    const Result one = fixture.run("", 1);
+    fixture.expect_close(one);
+    EXPECT_EQ(fixture.run("", 2).out, one.out) << format;
+    EXPECT_EQ(fixture.run("", 0).out, one.out) << format << ", the plugin's own threads";
+  }
+}
+
 TEST(Attend, SplitContexts) {
   for (const char* format : kFormats) {
     for (const uint64_t invariant : {uint64_t{0}, ATTNRT_FEATURE_BATCH_INVARIANT}) {
