@@ -28,9 +28,11 @@ const char* with_formats(const AttendKernel& k, Body body) {
       return f16 ? body.template operator()<Format::kE5m2, F16>()
                  : body.template operator()<Format::kE5m2, Bf16>();
     case Format::kInt8:
-      return body.template operator()<Format::kInt8, Bf16>();
+      return f16 ? body.template operator()<Format::kInt8, F16>()
+                 : body.template operator()<Format::kInt8, Bf16>();
     default:
-      return body.template operator()<Format::kNvfp4, Bf16>();
+      return f16 ? body.template operator()<Format::kNvfp4, F16>()
+                 : body.template operator()<Format::kNvfp4, Bf16>();
   }
 }
 

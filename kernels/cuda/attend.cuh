@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "kernels/codec/hd.h"
 #include "kernels/cuda/expand.cuh"
 #include "kernels/cuda/finish.cuh"
 #include "kernels/cuda/layout.hpp"
@@ -21,10 +22,17 @@ namespace attnrt::cuda {
 
 constexpr float kMinusInfinity = -INFINITY;
 
-// Weights of f16 are 2^15 times as large: the smallest keep more of their bits.
-template <class Half>
+// Products of weights with scales of rows could leave the range of f16: there they are halves in a
+// unit of their query row's.
+template <Format kFormat, class Half>
+constexpr bool has_units() {
+  return __is_same(Half, F16) && may_have_row_scales(kFormat);
+}
+
+// Other weights of f16 are 2^15 times as large: the smallest keep more of their bits.
+template <Format kFormat, class Half>
 constexpr float weight_exponent() {
-  return __is_same(Half, F16) ? 15.0F : 0.0F;
+  return __is_same(Half, F16) && !has_units<kFormat, Half>() ? 15.0F : 0.0F;
 }
 
 // A weight that is seen stays above 0 as a half: an infinity of V times it is one, not a NaN.
@@ -37,6 +45,16 @@ constexpr float least_weight() {
 // whatever V holds. No other has its sign.
 constexpr float kUnseen = -0.0F;
 constexpr uint32_t kUnseenSigns = 0x80008000U;  // in a pair of halves
+
+// A power of 2 that scales up to `largest` are at most 2^15 times as large as, and 1 over it.
+constexpr float kLeastUnit = 0x1p-126F;
+ATTNRT_DEVICE float unit_of(float largest) {
+  const float power = codec::float_of(codec::bits_of(largest) & 0x7F800000U);
+  return fminf(fmaxf(power * 0x1p-14F, kLeastUnit), 0x1p112F);
+}
+ATTNRT_DEVICE float inverse_of_unit(float unit) {
+  return codec::float_of(0x7F000000U - codec::bits_of(unit));
+}
 
 // 1 - 2 / (e^2x + 1): absolute error below 2^-21.
 ATTNRT_DEVICE float tanh_fast(float x) {
@@ -61,6 +79,7 @@ class Attend {
  public:
   static constexpr Format kFormat = TileOf::kFormat;
   static constexpr int kUnit = per_unit(kFormat);
+  static constexpr bool kHasUnits = has_units<kFormat, Half>();
   static constexpr int kKeys = TileOf::kKeys;
   // Eights of keys whose scores a warp computes, and chunks of 16 bytes of V's rows that it adds.
   static constexpr int kEights = kByRows ? kKeys / 8 : kKeys / 8 / kWarps;
@@ -97,7 +116,7 @@ class Attend {
 
  private:
   ATTNRT_DEVICE bool has_row_scales() const {
-    return !has_block_scales(kFormat) && p_.k.scales != nullptr;
+    return may_have_row_scales(kFormat) && p_.k.scales != nullptr;
   }
   // This thread's rows of the block's: two of a fragment.
   ATTNRT_DEVICE int row_of(int i) const {
@@ -120,6 +139,7 @@ class Attend {
     for (int i = 0; i < 2; ++i) {
       reference_[i] = kMinusInfinity;
       total_[i] = 0.0F;
+      unit_[i] = kHasUnits ? kLeastUnit : 1.0F;
       // Rows behind the last do what the last does; nobody looks at them.
       const int row = row_of(i) < item.q.rows ? row_of(i) : item.q.rows - 1;
       const RowPlace at = place_of(p_, item.q, row);
@@ -242,38 +262,61 @@ class Attend {
     }
   }
 
-  // Scores to weights; sums and total brought to the new maximum.
-  ATTNRT_DEVICE void weigh(SharedAddress k) {
-    const SharedAddress value_scales = k + layout_.slot_scales + kKeys * 4;
-    float top[2];
+  // The scale of V's row of key (e, i).
+  ATTNRT_DEVICE float value_scale(SharedAddress k, int e, int i) const {
+    if (!has_row_scales()) return 1.0F;
+    return load_shared<float>(k + layout_.slot_scales + kKeys * 4 +
+                              static_cast<SharedAddress>(key_of(e, i)) * 4);
+  }
+
+  // Of a tile's keys that a row sees.
+  struct Maxima {
+    float score[2];
+    float scale[2];  // of V, where there are units
+  };
+  ATTNRT_DEVICE Maxima find_maxima(SharedAddress k) const {
+    Maxima top;
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
-      top[r] = kMinusInfinity;
+      top.score[r] = kMinusInfinity;
+      top.scale[r] = 0.0F;
       ATTNRT_UNROLL
       for (int e = 0; e < kEights; ++e) {
-        top[r] = fmaxf(top[r], fmaxf(scores_[e][2 * r], scores_[e][2 * r + 1]));
+        ATTNRT_UNROLL
+        for (int i = 0; i < 2; ++i) {
+          const float score = scores_[e][2 * r + i];
+          top.score[r] = fmaxf(top.score[r], score);
+          if (kHasUnits && score != kMinusInfinity) {
+            top.scale[r] = fmaxf(top.scale[r], value_scale(k, e, i));
+          }
+        }
       }
-      top[r] = fmaxf(top[r], shuffle_xor(top[r], 1));
-      top[r] = fmaxf(top[r], shuffle_xor(top[r], 2));
+      for_four_lanes(top.score[r]);
+      if (kHasUnits) for_four_lanes(top.scale[r]);
     }
+    return top;
+  }
+  // The largest of the four lanes that have a row.
+  ATTNRT_DEVICE static void for_four_lanes(float& x) {
+    x = fmaxf(x, shuffle_xor(x, 1));
+    x = fmaxf(x, shuffle_xor(x, 2));
+  }
+
+  // Scores to weights; sums and total brought to the new maximum.
+  ATTNRT_DEVICE void weigh(SharedAddress k) {
+    Maxima top = find_maxima(k);
     if constexpr (!kByRows) share_maxima(top);
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
       const float before = reference_[r];
-      const float now = fmaxf(before, top[r] - weight_exponent<Half>());
+      const float now = fmaxf(before, top.score[r] - weight_exponent<kFormat, Half>());
       // Where nothing is visible yet any number will do: 2^(-inf - 0) is 0, and NaN stays NaN.
       const float base = now == kMinusInfinity ? 0.0F : now;
       const float factor = now == before ? 1.0F : exp2_fast(before - base);
       reference_[r] = now;
       total_[r] *= factor;
-      ATTNRT_UNROLL
-      for (int c = 0; c < kWarpChunks; ++c) {
-        ATTNRT_UNROLL
-        for (int j = 0; j < kUnit; ++j) {
-          sums_[c][j][2 * r] *= factor;
-          sums_[c][j][2 * r + 1] *= factor;
-        }
-      }
+      rescale_sums(r, factor * move_unit(r, top.scale[r]));
+      const float per_unit_of_row = kHasUnits ? inverse_of_unit(unit_[r]) : 1.0F;
       ATTNRT_UNROLL
       for (int e = 0; e < kEights; ++e) {
         ATTNRT_UNROLL
@@ -281,11 +324,10 @@ class Attend {
           const float score = scores_[e][2 * r + i];
           float weight = exp2_fast(score - base);
           total_[r] += weight;
-          if (weight < least_weight<Half>()) weight = least_weight<Half>();  // false for NaN
-          if (has_row_scales()) {
-            weight *=
-                load_shared<float>(value_scales + static_cast<SharedAddress>(key_of(e, i)) * 4);
+          if constexpr (has_infinities(kFormat)) {
+            if (weight < least_weight<Half>()) weight = least_weight<Half>();  // false for NaN
           }
+          if (kHasUnits || has_row_scales()) weight *= value_scale(k, e, i) * per_unit_of_row;
           scores_[e][2 * r + i] = score == kMinusInfinity ? kUnseen : weight;
         }
       }
@@ -293,23 +335,44 @@ class Attend {
     if constexpr (!kByRows) store_weights();
   }
 
-  // The maxima of the rows over all warps' keys.
-  ATTNRT_DEVICE void share_maxima(float (&top)[2]) {
-    share(layout_.maxima, top);
+  ATTNRT_DEVICE void rescale_sums(int r, float factor) {
     ATTNRT_UNROLL
-    for (int r = 0; r < 2; ++r) {
-      top[r] = kMinusInfinity;
+    for (int c = 0; c < kWarpChunks; ++c) {
       ATTNRT_UNROLL
-      for (int w = 0; w < kWarps; ++w) top[r] = fmaxf(top[r], shared_by(layout_.maxima, w, r));
+      for (int j = 0; j < kUnit; ++j) {
+        sums_[c][j][2 * r] *= factor;
+        sums_[c][j][2 * r + 1] *= factor;
+      }
     }
   }
-  // Each warp's value of its rows, for all warps to see.
+  // A row sees a scale of V that may be its largest. Returns the factor of its sums.
+  ATTNRT_DEVICE float move_unit(int r, float scale) {
+    if constexpr (!kHasUnits) return 1.0F;
+    const float before = unit_[r];
+    unit_[r] = fmaxf(before, unit_of(scale));
+    return before * inverse_of_unit(unit_[r]);
+  }
+
+  // The maxima of the rows over all warps' keys.
+  ATTNRT_DEVICE void share_maxima(Maxima& top) {
+    share(layout_.maxima, top.score);
+    if (kHasUnits) share(layout_.totals, top.scale);
+    sync_block();
+    ATTNRT_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      ATTNRT_UNROLL
+      for (int w = 0; w < kWarps; ++w) {
+        top.score[r] = fmaxf(top.score[r], shared_by(layout_.maxima, w, r));
+        if (kHasUnits) top.scale[r] = fmaxf(top.scale[r], shared_by(layout_.totals, w, r));
+      }
+    }
+  }
+  // Each warp's value of its rows, which all warps see behind a barrier.
   ATTNRT_DEVICE void share(uint32_t at, const float (&x)[2]) {
     if (lane_ % 4 == 0) {
       ATTNRT_UNROLL
       for (int r = 0; r < 2; ++r) store_shared<float>(shared_at(at, warp_, r), x[r]);
     }
-    sync_block();
   }
   ATTNRT_DEVICE float shared_by(uint32_t at, int warp, int r) const {
     return load_shared<float>(shared_at(at, warp, r));
@@ -481,13 +544,13 @@ class Attend {
       total_[r] += shuffle_xor(total_[r], 2);
     }
     if constexpr (!kByRows) {
-      const uint32_t totals = layout_.maxima + kWarps * kWarpRows * 4;
-      share(totals, total_);
+      share(layout_.totals, total_);
+      sync_block();
       ATTNRT_UNROLL
       for (int r = 0; r < 2; ++r) {
         total_[r] = 0.0F;
         ATTNRT_UNROLL
-        for (int w = 0; w < kWarps; ++w) total_[r] += shared_by(totals, w, r);
+        for (int w = 0; w < kWarps; ++w) total_[r] += shared_by(layout_.totals, w, r);
       }
     }
     ATTNRT_UNROLL
@@ -526,7 +589,7 @@ class Attend {
     Softmax s{reference_[r], total_[r]};
     const float kept = s.join_sink(p_, out.head());
     const float factor = s.inverse() * kept * scale_of(p_.v_scale, item.q.kv_head) *
-                         expanded_factor<kFormat, Half>();
+                         expanded_factor<kFormat, Half>() * unit_[r];
     for_columns(r,
                 [&](int column, float sum) { out.write(column, s.empty() ? 0.0F : sum * factor); });
     if (speaks()) out.write_lse(s.lse());
@@ -534,7 +597,7 @@ class Attend {
 
   ATTNRT_DEVICE void write_part(const WorkItem& item, int r) {
     float* to = part_row<TileOf::kRows>(p_, item.part, row_of(r));
-    for_columns(r, [&](int column, float sum) { to[column] = sum; });
+    for_columns(r, [&](int column, float sum) { to[column] = sum * unit_[r]; });
     if (!speaks()) return;
     to[p_.dim_v] = reference_[r];
     to[p_.dim_v + 1] = total_[r];
@@ -557,6 +620,7 @@ class Attend {
   float sums_[kWarpChunks][kUnit][4];
   float reference_[2];  // weights are 2^(score - reference)
   float total_[2];      // of this thread's weights
+  float unit_[2];       // of sums
 };
 
 template <class TileOf, class Half, bool kByRows>

@@ -48,7 +48,8 @@ struct SharedLayout {
   uint32_t v_pitch;
   uint32_t weight_pitch;
   uint32_t weights;  // [rows][keys] of halves; q stands at 0
-  uint32_t maxima;   // f32 [warps][16], then as many sums
+  uint32_t maxima;   // f32 [warps][16]
+  uint32_t totals;   // the same
   uint32_t ring;
   uint32_t slot_bytes;
   uint32_t slot_scales;  // in a slot, behind a tile's rows of K or V
@@ -67,7 +68,8 @@ constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int l
   s.weight_pitch = static_cast<uint32_t>(keys * 2 + 16);
   s.weights = static_cast<uint32_t>(rows) * s.q_pitch;
   s.maxima = s.weights + static_cast<uint32_t>(rows) * s.weight_pitch;
-  s.ring = s.maxima + 2 * kWarps * kWarpRows * 4;
+  s.totals = s.maxima + kWarps * kWarpRows * 4;
+  s.ring = s.totals + kWarps * kWarpRows * 4;
   const uint32_t pitch = s.k_pitch > s.v_pitch ? s.k_pitch : s.v_pitch;
   s.slot_scales = static_cast<uint32_t>(keys) * pitch;
   // A block of 16 values of 4 bits is 8 bytes.

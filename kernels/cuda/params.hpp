@@ -21,6 +21,13 @@ constexpr int kScaledBlock = 16;
 constexpr bool has_block_scales(Format f) {
   return f == Format::kNvfp4;
 }
+// Whether rows may have a scale each: the view says whether they do.
+constexpr bool may_have_row_scales(Format f) {
+  return f == Format::kE4m3 || f == Format::kInt8;
+}
+constexpr bool has_infinities(Format f) {
+  return f == Format::kF16 || f == Format::kBf16 || f == Format::kE5m2;
+}
 
 enum class Dtype : int32_t { kF32, kF16, kBf16 };
 

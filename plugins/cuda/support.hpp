@@ -41,12 +41,14 @@ inline constexpr std::array kBf16Formats = {
     NamedFormat{"int8_per_token_head", Format::kInt8, true},
     NamedFormat{"fp8_per_token_head", Format::kE4m3, true},
 };
-inline constexpr size_t kPlainFormats = 3;
 inline constexpr std::array kF16Formats = {
     NamedFormat{"f16", Format::kF16, false},
     NamedFormat{"fp8_e4m3", Format::kE4m3, false},
     NamedFormat{"fp8_e5m2", Format::kE5m2, false},
+    NamedFormat{"int8_per_token_head", Format::kInt8, true},
+    NamedFormat{"fp8_per_token_head", Format::kE4m3, true},
 };
+inline constexpr size_t kPlainFormats = 3;  // of either, without scales of rows
 inline constexpr std::array kNvfp4Formats = {NamedFormat{"nvfp4_linear", Format::kNvfp4, true}};
 inline constexpr std::array kSwizzledFormats = {
     NamedFormat{"nvfp4_swizzled", Format::kNvfp4, true, true}};
@@ -64,12 +66,16 @@ inline constexpr std::array kKernels = {
     KernelSupport{"attend_f16", ATTNRT_DTYPE_F16, kF16Formats, ATTNRT_CACHE_SEPARATE, kHeadDims},
     KernelSupport{"attend_nvfp4", ATTNRT_DTYPE_BF16, kNvfp4Formats, ATTNRT_CACHE_SEPARATE,
                   kHeadDims},
+    KernelSupport{"attend_nvfp4_f16", ATTNRT_DTYPE_F16, kNvfp4Formats, ATTNRT_CACHE_SEPARATE,
+                  kHeadDims},
     KernelSupport{"attend_nvfp4_swizzled", ATTNRT_DTYPE_BF16, kSwizzledFormats,
+                  ATTNRT_CACHE_SEPARATE, kSwizzledDims, 4},
+    KernelSupport{"attend_nvfp4_swizzled_f16", ATTNRT_DTYPE_F16, kSwizzledFormats,
                   ATTNRT_CACHE_SEPARATE, kSwizzledDims, 4},
     KernelSupport{"attend_latent", ATTNRT_DTYPE_BF16, std::span(kBf16Formats).first(kPlainFormats),
                   ATTNRT_CACHE_LATENT, kLatentDims},
-    KernelSupport{"attend_latent_f16", ATTNRT_DTYPE_F16, kF16Formats, ATTNRT_CACHE_LATENT,
-                  kLatentDims},
+    KernelSupport{"attend_latent_f16", ATTNRT_DTYPE_F16,
+                  std::span(kF16Formats).first(kPlainFormats), ATTNRT_CACHE_LATENT, kLatentDims},
 };
 
 // The same for all of them.

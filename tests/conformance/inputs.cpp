@@ -4,6 +4,8 @@
 #include <random>
 #include <vector>
 
+#include "attnrt/format.hpp"
+
 namespace attnrt::conformance {
 namespace {
 
@@ -66,12 +68,18 @@ void mark_keys(const Cell& cell, int64_t width, HostTensor& v) {
   // thousand keys. Fewer bits would keep nothing of the row beside 64; their bounds are tighter. In
   // a latent cache the mark is part of the key too, and must leave the weights some balance.
   const bool wide = cell.kv == Format::kF32 || cell.kv == Format::kF16 || cell.kv == Format::kBf16;
-  const double mark = wide && cell.cache == CacheKind::kSeparate ? 64 : 16;
+  const bool separate = cell.cache == CacheKind::kSeparate;
+  const double mark = wide && separate ? 64 : 16;
+  // Where rows have scales, those of later tiles are larger: what was summed up until then must
+  // keep its size.
+  const bool grows = separate && info(cell.kv).scales == ScaleKind::kInlineRow;
+  constexpr int64_t kFirstKeys = 128;
   for (int64_t key = 0; key < v.shape[0]; ++key)
     for (int64_t h = 0; h < v.shape[1]; ++h)
       if (std::isfinite(v.get(key, h, key % width))) {
         // Not all as large, or all rows of a scaled format would have one scale.
-        const double size = mark * (1 + 0.125 * static_cast<double>((key + 3 * h) % 5));
+        const double size = mark * (grows && key >= kFirstKeys ? 2 : 1) *
+                            (1 + 0.125 * static_cast<double>((key + 3 * h) % 5));
         v.set(key, h, key % width, key / width % 2 == 0 ? size : -size);
       }
 }

@@ -49,10 +49,11 @@ inline double gamma_f32(double n) {
   return n * kUnitF32 / (1 - n * kUnitF32);
 }
 
-// Whether every stored value of the format, or its code, is exact in f16 and needs no factor of its
-// row.
+// Whether every stored value of the format, or its code, is exact in f16.
 inline bool weights_may_be_f16(std::string_view format, int32_t q_dtype) {
-  const bool exact = format == "f16" || format == "fp8_e4m3" || format == "fp8_e5m2";
+  const bool exact = format == "f16" || format == "fp8_e4m3" || format == "fp8_e5m2" ||
+                     format == "int8_per_token_head" || format == "fp8_per_token_head" ||
+                     format == "nvfp4_linear" || format == "nvfp4_swizzled";
   return exact && q_dtype == ATTNRT_DTYPE_F16;
 }
 

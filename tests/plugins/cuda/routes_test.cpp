@@ -46,6 +46,8 @@ TEST_F(CudaRoutes, ServesNvfp4WhereTheSmHasNoFp4) {
     EXPECT_EQ(serves(r), "attend_nvfp4") << sm;
     r.kv = Format::kNvfp4Swizzled;
     EXPECT_EQ(serves(r), "attend_nvfp4_swizzled") << sm;
+    r.q = DType::kF16;
+    EXPECT_EQ(serves(r), "attend_nvfp4_swizzled_f16") << sm;
   }
 }
 
