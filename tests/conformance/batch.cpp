@@ -15,6 +15,9 @@ struct Lengths {
 
 // Multiply-adds that one attend of a cell may cost: the oracle works in double precision.
 constexpr int64_t kMaxWork = 4'000'000;
+// Where shared keys are worth reading once for all who share them (cascade attention), if not
+// before.
+constexpr int32_t kSharedKeys = 288;
 
 std::vector<Lengths> lengths_of(const Cell& c, std::mt19937& random) {
   const int32_t b = c.block_size;
@@ -39,7 +42,7 @@ std::vector<Lengths> lengths_of(const Cell& c, std::mt19937& random) {
     case BatchShape::kLongContext:
       return {{1, 3}, {q(2), 900 + any(0, 300)}, {1, 20}};
     case BatchShape::kSharedPrefix: {
-      const int32_t shared = 2 * b;
+      const int32_t shared = std::max(2 * b, (kSharedKeys + b - 1) / b * b);
       return {{1, shared + 1}, {q(2), shared + b + 3}, {q(chunk), shared + chunk}};
     }
   }
@@ -107,6 +110,12 @@ void add_blocks(BatchData& batch, const Cell& c, std::mt19937& random) {
     for (int32_t i = 0; i < (batch.kv_len[s] + b - 1) / b; ++i)
       row[i] = s > 0 && i < shared_blocks ? batch.block_table[static_cast<size_t>(i)] : ids[next++];
   }
+}
+
+// Whole blocks before every sequence's last key, in keys.
+int32_t common_prefix(const std::vector<int32_t>& kv_len, int32_t block_size) {
+  const int32_t shortest = *std::min_element(kv_len.begin(), kv_len.end());
+  return (shortest - 1) / block_size * block_size;
 }
 
 }  // namespace
@@ -181,7 +190,8 @@ BatchData make_batch(const Cell& cell) {
     batch.q_start.push_back(batch.q_start.back() + l.q);
     batch.kv_len.push_back(l.kv);
   }
-  if (cell.batch == BatchShape::kSharedPrefix) batch.shared_prefix = 2 * cell.block_size;
+  if (cell.batch == BatchShape::kSharedPrefix)
+    batch.shared_prefix = common_prefix(batch.kv_len, cell.block_size);
   add_blocks(batch, cell, random);
   if (cell.features.contains(Feature::kWindow)) {
     const int32_t windows[] = {1, cell.block_size, 37, 5};
