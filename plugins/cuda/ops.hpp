@@ -4,8 +4,8 @@
 #include <attnrt/plugin.hpp>
 #include <memory>
 
+#include "kernels/cuda/machine.hpp"
 #include "layer.hpp"
-#include "machine.hpp"
 
 namespace attnrt::cuda {
 

@@ -5,7 +5,7 @@
 
 #include "division.hpp"
 #include "kernels/cuda/kernels.hpp"
-#include "machine.hpp"
+#include "kernels/cuda/machine.hpp"
 
 namespace attnrt::cuda {
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "plugins/cuda/machine.hpp"
+#include "kernels/cuda/machine.hpp"
 #include "tests/simt/settings.hpp"
 
 namespace attnrt::cuda {

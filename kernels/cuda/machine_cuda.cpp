@@ -1,9 +1,7 @@
 // The device as the CUDA runtime has it.
 #include <cuda_runtime.h>
 
-#include <attnrt/plugin.hpp>
-
-#include "instance.hpp"
+#include "kernels/cuda/machine.hpp"
 
 namespace attnrt::cuda {
 namespace {
@@ -36,7 +34,7 @@ template <class Body>
 attnrt_status on_device(attnrt_instance* instance, attnrt_error* error, Body body) {
   return plugin::guarded(error, [&] {
     plugin::require_handle(instance, "instance");
-    static_cast<CudaInstance&>(plugin::as_cpp(instance)).machine().use(body);
+    static_cast<MachineInstance&>(plugin::as_cpp(instance)).machine().use(body);
   });
 }
 
@@ -203,7 +201,7 @@ std::unique_ptr<Machine> open_machine(const attnrt_device& device) {
   }
   if (device.option_count > 0) {
     fail(ATTNRT_INVALID_ARGUMENT, "option '", device.options[0].key,
-         "' is unknown; the cuda plugin has none");
+         "' is unknown; this plugin has none");
   }
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);

@@ -1,9 +1,8 @@
-// The device that a plugin's instance works on. Two ways to link it: the CUDA runtime
-// (machine_cuda.cpp), or the host that plays one for tests (tests/simt/plugin).
+// The device that an instance of a plugin works on, for all CUDA plugins. Two ways to link it: the
+// CUDA runtime (machine_cuda.cpp), or the host that plays one for tests (tests/simt/plugin).
 #pragma once
 
-#include <attnrt/plugin.h>
-
+#include <attnrt/plugin.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -63,6 +62,20 @@ class Machine {
     const Machine& machine_;
     int32_t before_;
   };
+};
+
+// An instance on a machine, whose device service is the machine's: that is handed the instance and
+// finds its device through it.
+class MachineInstance : public plugin::Instance {
+ public:
+  explicit MachineInstance(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
+
+  std::string describe() override { return machine_->describe(); }
+  const attnrt_device_service* device_service() override { return machine_->service(); }
+  [[nodiscard]] const Machine& machine() const { return *machine_; }
+
+ private:
+  std::unique_ptr<Machine> machine_;
 };
 
 // Throws PluginError where there is no such device.
