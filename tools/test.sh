@@ -47,6 +47,8 @@ main() {
     say "No network? The tests of tools/record will be skipped."
   step "cuobjdump, for the gates of the CUDA kernels" build/log/cuda.log bash tools/cuda/install.sh ||
     say "No network? The gates of the CUDA kernels will be skipped."
+  step "Headers of cudnn-frontend" build/log/cudnn.log bash tools/cuda/cudnn_frontend.sh ||
+    say "No network? The cudnn plugin will be absent, but for its manifest."
   build_and_test release
   if [ "$full" = yes ]; then
     build_and_test asan

@@ -1,0 +1,117 @@
+// attend: page tables, then cuDNN's plan, on the caller's stream.
+#include "attend.hpp"
+
+#include "schedule.hpp"
+#include "views.hpp"
+
+namespace attnrt::cudnn {
+namespace {
+
+// Throws where a kernel could not be started.
+void check_launch(const char* error) {
+  if (error != nullptr) plugin::fail(ATTNRT_DEVICE_ERROR, "page tables: ", error);
+}
+
+class AttendOp : public plugin::Op {
+ public:
+  AttendOp(const cuda::Machine& machine, Library& library, const Layer& layer)
+      : machine_(machine), layer_(layer), plans_(machine, library, layer_) {
+    machine.use([] { check_launch(cuda::prepare_page_tables()); });
+  }
+
+  attnrt_workspace_sizes workspace(const attnrt_bounds& b) override {
+    const KnownPlan& known = plans_.for_bounds(shape_for(layer_, b.sequences, b.q_len, b.kv_len));
+    const uint64_t bytes = state_bytes(known.shape.sequences);
+    attnrt_workspace_sizes sizes{};
+    sizes.state = {bytes, 256};
+    sizes.scratch = {plans_.scratch_of(known).bytes, 256};
+    sizes.staging = {bytes, 256};
+    return sizes;
+  }
+
+  std::unique_ptr<plugin::Schedule> schedule(const attnrt_batch& batch,
+                                             const attnrt_workspace& workspace,
+                                             void* stream) override {
+    return std::make_unique<BatchSchedule>(machine_, layer_, plans_, batch, workspace, stream);
+  }
+
+  void attend(plugin::Schedule& given, const attnrt_attend_args& a) override {
+    const auto& schedule = static_cast<const BatchSchedule&>(given);
+    check(schedule, a);
+    if (schedule.tokens() == 0 && a.q.data == nullptr) return;
+    const Plans::Scratch at = plans_.scratch_of(schedule.known());
+    auto* scratch = static_cast<uint8_t*>(a.scratch);
+    const cuda::PageTableParams tables = page_tables(schedule, at, a);
+    machine_.use([&] {
+      check_launch(cuda::launch_page_tables(a.stream, tables));
+      if (a.cache.blocks == 0) return;  // and so no query sees a key
+      schedule.known().plan->run(
+          {a.q.data, a.cache.k.data, a.cache.v.data, a.out.data,
+           a.lse.data != nullptr ? a.lse.data : scratch + at.stats,
+           schedule.array(&Arrays::q_lengths), schedule.array(&Arrays::kv_lengths),
+           schedule.array(&Arrays::q_offsets), schedule.array(&Arrays::out_offsets),
+           schedule.array(&Arrays::stats_offsets), tables.k_table, tables.v_table,
+           scratch + at.workspace},
+          a.stream);
+    });
+  }
+
+ private:
+  cuda::PageTableParams page_tables(const BatchSchedule& schedule, const Plans::Scratch& at,
+                                    const attnrt_attend_args& a) const {
+    auto* scratch = static_cast<uint8_t*>(a.scratch);
+    const LayerShape& l = layer_.shape;
+    cuda::PageTableParams p{};
+    p.table = schedule.table();
+    p.kv_lengths = schedule.array(&Arrays::kv_lengths);
+    p.first_pages = schedule.array(&Arrays::first_pages);
+    p.first_rows = schedule.array(&Arrays::first_rows);
+    p.empty_rows = schedule.array(&Arrays::empty_rows);
+    p.k_table = reinterpret_cast<int32_t*>(scratch);
+    p.v_table = reinterpret_cast<int32_t*>(scratch + at.v_table);
+    p.out = static_cast<uint8_t*>(a.out.data);
+    p.lse = static_cast<float*>(a.lse.data);
+    p.sequences = schedule.known().shape.sequences;
+    p.width = schedule.known().shape.width;
+    p.block_size = l.block_size;
+    p.k_pages_per_block = pages_per_block(a.cache.k, "cache.k", l, l.dim_qk, a.cache.blocks);
+    p.v_pages_per_block = pages_per_block(a.cache.v, "cache.v", l, l.dim_v, a.cache.blocks);
+    p.row_bytes = l.q_heads * l.dim_v * 2;
+    p.heads = l.q_heads;
+    return p;
+  }
+
+  void check(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
+    using plugin::require;
+    const int32_t tokens = schedule.tokens();
+    const LayerShape& l = layer_.shape;
+    plugin::check_tensor(a.q, "q", layer_.dtype, tokens, l.q_heads, l.dim_qk);
+    check_packed(a.q, "q", l.q_heads, l.dim_qk);
+    plugin::check_tensor(a.out, "out", layer_.dtype, tokens, l.q_heads, l.dim_v);
+    check_packed(a.out, "out", l.q_heads, l.dim_v);
+    if (a.lse.data != nullptr) {
+      require(l.lse, "lse is given without the feature lse");
+      plugin::check_tensor(a.lse, "lse", ATTNRT_DTYPE_F32, tokens, l.q_heads, 0);
+      check_packed(a.lse, "lse", l.q_heads, 1);
+    }
+    plugin::check_cache(a.cache, l.kv_heads, l.block_size, /*latent=*/false, /*scaled=*/false);
+    check_no_scale(a.q_scale, "q_scale");
+    check_no_scale(a.out_scale, "out_scale");
+    check_no_scale(a.cache.k_scale, "cache.k_scale");
+    check_no_scale(a.cache.v_scale, "cache.v_scale");
+    require(a.scratch != nullptr, "scratch is null");
+  }
+
+  const cuda::Machine& machine_;
+  const Layer layer_;
+  Plans plans_;
+};
+
+}  // namespace
+
+std::unique_ptr<plugin::Op> make_attend(const cuda::Machine& machine, Library& library,
+                                        const Layer& layer) {
+  return std::make_unique<AttendOp>(machine, library, layer);
+}
+
+}  // namespace attnrt::cudnn
