@@ -20,7 +20,9 @@ class AttendOp : public plugin::Op {
   }
 
   attnrt_workspace_sizes workspace(const attnrt_bounds& b) override {
-    const KnownPlan& known = plans_.for_bounds(shape_for(layer_, b.sequences, b.q_len, b.kv_len));
+    // Bounds may be those of other ops too.
+    const int32_t q_len = layer_.op == ATTNRT_OP_DECODE ? 1 : b.q_len;
+    const KnownPlan& known = plans_.for_bounds(shape_for(layer_, b.sequences, q_len, b.kv_len));
     const uint64_t bytes = state_bytes(known.shape.sequences);
     attnrt_workspace_sizes sizes{};
     sizes.state = {bytes, 256};
