@@ -19,15 +19,18 @@ constexpr bool rotation_accepts(int32_t n) {
   return n >= 2 && n <= kMaxRotation && (n & (n - 1)) == 0;
 }
 
-// Whether element i's sign is -1. Bit i % 32 of word i / 32.
-ATTNRT_HD constexpr bool rotation_is_negative(int32_t i) {
+// The signs of elements 32 word … 32 word + 31, from the lowest bit on: 1 where it is -1.
+ATTNRT_HD constexpr uint32_t rotation_signs(int32_t word) {
   constexpr uint32_t kNegative[kMaxRotation / 32] = {
       0x9A8CA6F2U, 0x7F7FCA4EU, 0x59BBC293U, 0x9480ABC7U, 0xB55B747EU, 0x54503BBEU, 0xCDF467B7U,
       0x05DFBC5FU, 0xB291E3CCU, 0x57563834U, 0xE46AE225U, 0x67FC4CA6U, 0xCFC78691U, 0x32D9DFF1U,
       0x365FDB89U, 0x75625346U, 0x668AE4E3U, 0xD9CF73A9U, 0xEB0082B6U, 0x0CA36FB4U, 0xE29E7333U,
       0xA50D373FU, 0x0F3CFCEBU, 0x1D541DFEU, 0xB2E4CF05U, 0x1E32D587U, 0x237771ACU, 0xC78728FDU,
       0x4BEE5A90U, 0x56A40DA0U, 0xBB9454F0U, 0xF6680674U};
-  return ((kNegative[i >> 5] >> (i & 31)) & 1U) != 0;
+  return kNegative[word];
+}
+ATTNRT_HD constexpr bool rotation_is_negative(int32_t i) {
+  return ((rotation_signs(i >> 5) >> (i & 31)) & 1U) != 0;
 }
 
 // In place; sums and differences of pairs at distance 1, 2, 4, …: this order fixes the rounding.

@@ -21,6 +21,11 @@ struct Int4Factors {
   float zero;  // 0 … 15, whole
 };
 
+// Of a row's smallest and largest value.
+ATTNRT_HD Int4Factors int4_factors(float low, float high) {
+  const float scale = larger((high - low) / 15.0F, 1e-6F);
+  return {scale, round_half_away(clamped(-low / scale, 0.0F, 15.0F))};
+}
 ATTNRT_HD Int4Factors int4_factors(const float* y, int32_t n) {
   float low = y[0];
   float high = y[0];
@@ -28,8 +33,10 @@ ATTNRT_HD Int4Factors int4_factors(const float* y, int32_t n) {
     low = y[i] < low ? y[i] : low;
     high = y[i] > high ? y[i] : high;
   }
-  const float scale = larger((high - low) / 15.0F, 1e-6F);
-  return {scale, round_half_away(clamped(-low / scale, 0.0F, 15.0F))};
+  return int4_factors(low, high);
+}
+ATTNRT_HD uint32_t int4_factor_bits(Int4Factors f) {
+  return (bits_of(f.scale) & ~0xFU) | static_cast<uint32_t>(f.zero);
 }
 
 ATTNRT_HD uint8_t int4_code(float y, Int4Factors f) {
@@ -74,7 +81,7 @@ struct Int4PerTokenHead {
     const int32_t lost = int4_prepare(x, n, y);
     const Int4Factors f = int4_factors(y, n);
     int4_pack(y, n, f, row);
-    store<uint32_t>(scales, (bits_of(f.scale) & ~0xFU) | static_cast<uint32_t>(f.zero));
+    store<uint32_t>(scales, int4_factor_bits(f));
     return lost;
   }
 

@@ -18,6 +18,8 @@ const char* with_kernel(Format format, Body body) {
       return body(append<Format::kE5m2>);
     case Format::kInt8:
       return body(append<Format::kInt8>);
+    case Format::kInt4:
+      return body(append<Format::kInt4>);
     default:
       return body(append<Format::kNvfp4>);
   }

@@ -7,10 +7,12 @@
 #include "kernels/codec/fp8_e4m3.h"
 #include "kernels/codec/fp8_e5m2.h"
 #include "kernels/codec/fp8_per_token_head.h"
+#include "kernels/codec/int4_per_token_head.h"
 #include "kernels/codec/int8_per_token_head.h"
 #include "kernels/codec/nvfp4_swizzled.h"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/params.hpp"
+#include "kernels/cuda/rotate.cuh"
 #include "kernels/cuda/rows.cuh"
 
 namespace attnrt::cuda {
@@ -109,6 +111,53 @@ ATTNRT_DEVICE void append_blocks(const AppendParams& p, const DenseView& from, c
   count_lost(p, codec::nvfp4_pack(x, code, row + s * (kScaledBlock / 2)));
 }
 
+// Rotated in registers, of which lane l has every 32nd value from l on; a byte's two codes are
+// neighbours'.
+ATTNRT_DEVICE void append_rotated(const AppendParams& p, const DenseView& from,
+                                  const SideView& side, int dim, int64_t token, int head) {
+  constexpr int kColumns = 512 / 32;
+  const int64_t at = p.slots[token];
+  if (at < 0) return;
+  const int64_t block = at / p.block_size;
+  const int64_t slot = at - block * p.block_size;
+  const int lane = thread_index() % 32;
+  const uint8_t* values = from.data + token * from.token_stride + head * from.head_stride;
+  const float limit = codec::kMaxFloat / static_cast<float>(2 * dim);
+  int lost = 0;
+  float y[kColumns] = {};
+  ATTNRT_UNROLL
+  for (int c = 0; c < kColumns; ++c) {
+    if (c * 32 >= dim) continue;
+    const float x = load_element(from, values, c * 32 + lane);
+    lost += codec::is_nan(x) ? 1 : 0;
+    y[c] = codec::is_nan(x) ? 0.0F : codec::clamped(x, -limit, limit);
+  }
+  count_lost(p, lost);
+  rotate_row(y, dim);
+  float low = y[0];
+  float high = y[0];
+  ATTNRT_UNROLL
+  for (int c = 1; c < kColumns; ++c) {
+    if (c * 32 >= dim) continue;
+    low = fminf(low, y[c]);
+    high = fmaxf(high, y[c]);
+  }
+  const codec::Int4Factors factors =
+      codec::int4_factors(-largest_of_warp(-low), largest_of_warp(high));
+  if (lane == 0) {
+    *reinterpret_cast<uint32_t*>(side.scales + scale_offset(side, block, slot, head)) =
+        codec::int4_factor_bits(factors);
+  }
+  uint8_t* row = side.data + row_offset(side, block, slot, head);
+  ATTNRT_UNROLL
+  for (int c = 0; c < kColumns; ++c) {
+    if (c * 32 >= dim) continue;
+    const auto code = static_cast<float>(codec::int4_code(y[c], factors));
+    const float next = shuffle_xor(code, 1);
+    if (lane % 2 == 0) row[c * 16 + lane / 2] = static_cast<uint8_t>(code + 16.0F * next);
+  }
+}
+
 template <Format kFormat>
 ATTNRT_KERNEL(kAppendThreads, 1)
 append(const ATTNRT_ARGUMENT AppendParams p) {
@@ -125,6 +174,8 @@ append(const ATTNRT_ARGUMENT AppendParams p) {
   const int dim = keys ? p.dim_k : p.dim_v;
   if constexpr (has_block_scales(kFormat)) {
     append_blocks(p, from, side, scale, dim, token, head, !keys && p.swizzled != 0);
+  } else if constexpr (is_rotated(kFormat)) {
+    append_rotated(p, from, side, dim, token, head);
   } else {
     append_row<kFormat>(p, from, side, scale, dim, token, head);
   }

@@ -30,6 +30,9 @@ const char* with_formats(const AttendKernel& k, Body body) {
     case Format::kInt8:
       return f16 ? body.template operator()<Format::kInt8, F16>()
                  : body.template operator()<Format::kInt8, Bf16>();
+    case Format::kInt4:
+      return f16 ? body.template operator()<Format::kInt4, F16>()
+                 : body.template operator()<Format::kInt4, Bf16>();
     default:
       return f16 ? body.template operator()<Format::kNvfp4, F16>()
                  : body.template operator()<Format::kNvfp4, Bf16>();

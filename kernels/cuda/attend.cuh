@@ -16,6 +16,7 @@
 #include "kernels/cuda/layout.hpp"
 #include "kernels/cuda/params.hpp"
 #include "kernels/cuda/ring.cuh"
+#include "kernels/cuda/rotate.cuh"
 #include "kernels/cuda/rows.cuh"
 
 namespace attnrt::cuda {
@@ -74,10 +75,23 @@ ATTNRT_DEVICE int q_position(int e) {
   return e / (4 * kGroup) * (4 * kGroup) + place * 8 + thread * 2 + within / kUnit;
 }
 
+// Two parts of bf16 have 16 bits of a number, and its range.
+template <bool kRotated, class Half>
+struct QueryHalfOf {
+  using Type = Half;
+};
+template <class Half>
+struct QueryHalfOf<true, Half> {
+  using Type = Bf16;
+};
+
 template <class TileOf, class Half, bool kByRows>
 class Attend {
  public:
   static constexpr Format kFormat = TileOf::kFormat;
+  // What q is multiplied as: rotated, it has more bits than a half, and stands in two parts.
+  static constexpr bool kRotated = is_rotated(kFormat);
+  using QueryHalf = typename QueryHalfOf<kRotated, Half>::Type;
   static constexpr int kUnit = per_unit(kFormat);
   static constexpr bool kHasUnits = has_units<kFormat, Half>();
   static constexpr int kKeys = TileOf::kKeys;
@@ -101,6 +115,7 @@ class Attend {
     for (int key = item.kv_begin; key < item.kv_end; key += kKeys) {
       const SharedAddress k = ring_.next();
       score(k);
+      if constexpr (kRotated) repair_scores(item.q, k);
       finish_scores(k, key);
       weigh(k);
       SharedAddress v = k;
@@ -134,7 +149,11 @@ class Attend {
   }
 
   ATTNRT_DEVICE void begin(const WorkItem& item) {
-    load_queries(item.q);
+    if constexpr (kRotated) {
+      load_rotated_queries(item.q);
+    } else {
+      load_queries(item.q);
+    }
     ATTNRT_UNROLL
     for (int i = 0; i < 2; ++i) {
       reference_[i] = kMinusInfinity;
@@ -179,6 +198,39 @@ class Attend {
     }
   }
 
+  // Rotated as K's rows are: a warp a row.
+  ATTNRT_DEVICE void load_rotated_queries(const QueryRows& q) {
+    constexpr int kColumns = TileOf::kChunks < 4 ? 4 : TileOf::kChunks;  // 32 each, padding too
+    const int width = (static_cast<int>(layout_.q_pitch) - 16) / 2;
+    const float share = 1.0F / static_cast<float>(p_.dim_qk);  // a power of 2
+    for (int row = warp_; row < TileOf::kRows; row += kWarps) {
+      float x[kColumns] = {};
+      if (row < q.rows) {
+        const auto* from = reinterpret_cast<const uint16_t*>(query_row(p_, q, row));
+        ATTNRT_UNROLL
+        for (int c = 0; c < kColumns; ++c) {
+          const int e = c * 32 + lane_;
+          if (e < p_.dim_qk) x[c] = half_to_float<Half>(from[e]) * share;
+        }
+        rotate_row(x, p_.dim_qk);
+      }
+      const SharedAddress to = base_ + static_cast<SharedAddress>(row) * layout_.q_pitch;
+      ATTNRT_UNROLL
+      for (int c = 0; c < kColumns; ++c) {
+        const int e = c * 32 + lane_;
+        if (e < width)
+          store_parts(to + static_cast<SharedAddress>(q_position<kFormat>(e)) * 2, x[c]);
+      }
+    }
+  }
+  ATTNRT_DEVICE void store_parts(SharedAddress at, float x) {
+    const auto first = static_cast<uint16_t>(pack_halves<QueryHalf>(x, 0.0F) & 0xFFFFU);
+    const float rest = x - half_to_float<QueryHalf>(first);
+    store_shared<uint16_t>(at, first);
+    store_shared<uint16_t>(at + layout_.q_rest,
+                           static_cast<uint16_t>(pack_halves<QueryHalf>(rest, 0.0F) & 0xFFFFU));
+  }
+
   // scores_ = q K^T for this warp's rows and keys.
   ATTNRT_DEVICE void score(SharedAddress k) {
     ATTNRT_UNROLL
@@ -204,10 +256,13 @@ class Attend {
   ATTNRT_DEVICE void score_part(SharedAddress k, SharedAddress q_row, int step, int part) {
     constexpr int kFragments = kMatrices * kUnit / 2;
     uint32_t q[kFragments][4];
+    uint32_t rest[kRotated ? kFragments : 1][4];
     ATTNRT_UNROLL
     for (int i = 0; i < kFragments; ++i) {
       const int fragment = (step * kScoreParts + part) * kFragments + i;
-      load_matrices(q[i], q_row + static_cast<SharedAddress>(fragment * 32));
+      const SharedAddress at = q_row + static_cast<SharedAddress>(fragment * 32);
+      load_matrices(q[i], at);
+      if constexpr (kRotated) load_matrices(rest[i], at + layout_.q_rest);
     }
     ATTNRT_UNROLL
     for (int e = 0; e < kEights; ++e) {
@@ -219,7 +274,12 @@ class Attend {
       ATTNRT_UNROLL
       for (int i = 0; i < kMatrices; ++i) {
         const int m = part * kMatrices + i;
-        expand<kFormat, Half>(stored[m], wide[i]);
+        if constexpr (kRotated) {
+          const uint32_t zero = load_shared<uint32_t>(row_scale_at(k, first + lane_ / 4));
+          expand_codes<QueryHalf>(stored[m], based_zeros<QueryHalf>(zero, zero), wide[i]);
+        } else {
+          expand<kFormat, Half>(stored[m], wide[i]);
+        }
         if constexpr (has_block_scales(kFormat)) {
           // Both units are in one block: eight elements of the key that this thread holds.
           const SharedAddress scale =
@@ -229,10 +289,56 @@ class Attend {
       }
       ATTNRT_UNROLL
       for (int i = 0; i < kFragments; ++i) {
-        multiply_add<Half>(scores_[e], q[i], wide[2 * i / kUnit][2 * i % kUnit],
-                           wide[(2 * i + 1) / kUnit][(2 * i + 1) % kUnit]);
+        const uint32_t low = wide[2 * i / kUnit][2 * i % kUnit];
+        const uint32_t high = wide[(2 * i + 1) / kUnit][(2 * i + 1) % kUnit];
+        multiply_add<QueryHalf>(scores_[e], q[i], low, high);
+        if constexpr (kRotated) multiply_add<QueryHalf>(scores_[e], rest[i], low, high);
       }
     }
+  }
+
+  // Scores of a query with an infinity, whose rotation is NaN all over: by keys that are turned
+  // back, one element after the other. Slow.
+  ATTNRT_DEVICE void repair_scores(const QueryRows& q, SharedAddress k) {
+    bool wrong = false;
+    ATTNRT_UNROLL
+    for (int n = 0; n < kEights * 4; ++n) wrong |= scores_[n / 4][n % 4] != scores_[n / 4][n % 4];
+    if (!any_lane(wrong)) return;
+    for (int n = 0; n < kEights * 4; ++n) {
+      const float score = score_of_specials(q, row_of(n % 4 / 2), k, key_of(n / 4, n % 2));
+      ATTNRT_UNROLL
+      for (int m = 0; m < kEights * 4; ++m) {
+        float& s = scores_[m / 4][m % 4];
+        if (m == n && s != s) s = score;
+      }
+    }
+  }
+  // The sum of what is an infinity or a NaN in it.
+  ATTNRT_DEVICE float score_of_specials(const QueryRows& q, int row, SharedAddress k,
+                                        int key) const {
+    if (row >= q.rows) return 0.0F;
+    const auto* x = reinterpret_cast<const uint16_t*>(query_row(p_, q, row));
+    const SharedAddress codes = k + static_cast<SharedAddress>(key) * layout_.k_pitch;
+    const int zero = static_cast<int>(load_shared<uint32_t>(row_scale_at(k, key)) & 0xFU);
+    const auto code = [&](int t) {
+      const int both = load_shared<uint8_t>(codes + static_cast<SharedAddress>(t / 2));
+      return (both >> (4 * (t & 1)) & 0xF) - zero;
+    };
+    float sum = 0.0F;
+    for (int i = 0; i < p_.dim_qk; ++i) {
+      if (special_halves<Half>(x[i]) == 0) continue;
+      sum += half_to_float<Half>(x[i]) * static_cast<float>(unrotated_element(i, p_.dim_qk, code));
+    }
+    return sum;
+  }
+
+  // The scale of the tile's i-th row of K; V's come behind them.
+  ATTNRT_DEVICE SharedAddress row_scale_at(SharedAddress slot, int i) const {
+    return slot + layout_.slot_scales + static_cast<SharedAddress>(i) * 4;
+  }
+  ATTNRT_DEVICE static float row_scale(SharedAddress at) {
+    const auto bits = load_shared<uint32_t>(at);
+    return codec::float_of(kRotated ? bits & ~0xFU : bits);
   }
 
   // Scales, cap, bias and mask, in powers of 2.
@@ -248,9 +354,7 @@ class Attend {
           const int key = key_of(e, i);
           float& s = scores_[e][2 * r + i];
           s *= scale_;
-          if (scaled) {
-            s *= load_shared<float>(k + layout_.slot_scales + static_cast<SharedAddress>(key) * 4);
-          }
+          if (scaled) s *= row_scale(row_scale_at(k, key));
           if (p_.softcap > 0.0F) s = p_.softcap * tanh_fast(s / p_.softcap);
           s *= kLog2E;
           if (p_.alibi_slopes != nullptr) {
@@ -265,8 +369,7 @@ class Attend {
   // The scale of V's row of key (e, i).
   ATTNRT_DEVICE float value_scale(SharedAddress k, int e, int i) const {
     if (!has_row_scales()) return 1.0F;
-    return load_shared<float>(k + layout_.slot_scales + kKeys * 4 +
-                              static_cast<SharedAddress>(key_of(e, i)) * 4);
+    return row_scale(row_scale_at(k, kKeys + key_of(e, i)));
   }
 
   // Of a tile's keys that a row sees.
@@ -441,10 +544,16 @@ class Attend {
                                  static_cast<SharedAddress>(chunk) * 16);
     ATTNRT_UNROLL
     for (int m = 0; m < 4; ++m) {
-      expand<kFormat, Half>(stored[m], wide[m]);
+      const int key = half * 32 + m * 8 + lane_ % 4 * 2;
+      if constexpr (kRotated) {
+        const auto zero = load_shared<uint32_t>(row_scale_at(v, kKeys + key));
+        const auto next = load_shared<uint32_t>(row_scale_at(v, kKeys + key + 1));
+        expand_codes<Half>(stored[m], based_zeros<Half>(zero, next), wide[m]);
+      } else {
+        expand<kFormat, Half>(stored[m], wide[m]);
+      }
       if constexpr (has_block_scales(kFormat)) {
         // Four columns of two keys, one block each.
-        const int key = half * 32 + m * 8 + lane_ % 4 * 2;
         const SharedAddress scale = scales_at(v, key, chunk * 2 + lane_ / 16);
         scale_pairs(wide[m], load_block_scales<Half>(scale, scale + layout_.scale_pitch));
       }
@@ -456,7 +565,9 @@ class Attend {
     uint32_t a[kKeys / 16][4];
     ATTNRT_UNROLL
     for (int step = 0; step < kKeys / 16; ++step) weights_of(step, a[step]);
-    if (any_lane(has_unseen(a)) && has_special_values(v)) return add_seen_values(v, a);
+    if constexpr (has_specials(kFormat)) {
+      if (any_lane(has_unseen(a)) && has_special_values(v)) return add_seen_values(v, a);
+    }
 
     for_values(v, [&](int c, int half, const uint32_t(&wide)[4][kUnit]) {
       ATTNRT_UNROLL
@@ -553,6 +664,7 @@ class Attend {
         for (int w = 0; w < kWarps; ++w) total_[r] += shared_by(layout_.totals, w, r);
       }
     }
+    if constexpr (kRotated) unrotate_sums();
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
       if (row_of(r) >= item.q.rows) continue;
@@ -565,6 +677,22 @@ class Attend {
     if (item.unit >= 0) {
       finish_unit<TileOf::kRows>(p_, item.unit, expanded_factor<kFormat, Half>(),
                                  base_ + layout_.maxima);
+    }
+  }
+
+  // Through the ring, which is no longer in use.
+  ATTNRT_DEVICE void unrotate_sums() {
+    constexpr int kStep = kByRows ? 1 : kWarps;
+    ATTNRT_UNROLL
+    for (int c = 0; c < kWarpChunks; ++c) {
+      mix_chunk(sums_[c]);
+      if constexpr (!kByRows) mix_warps(sums_[c], base_ + layout_.ring);
+    }
+    mix_chunks(sums_, kStep, chunks_);
+    const float share = 1.0F / static_cast<float>(p_.dim_v);
+    ATTNRT_UNROLL
+    for (int c = 0; c < kWarpChunks; ++c) {
+      finish_chunk(sums_[c], rotation_signs(chunk_of(c)), share);
     }
   }
 

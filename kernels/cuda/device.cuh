@@ -231,6 +231,9 @@ ATTNRT_DEVICE uint32_t subtract_halves(uint32_t a, uint32_t b) {
   }
   return x;
 }
+ATTNRT_DEVICE int count_bits(uint32_t x) {
+  return __popc(x);
+}
 template <class Half>
 ATTNRT_DEVICE float half_to_float(uint16_t bits) {
   if constexpr (__is_same(Half, F16)) {

@@ -65,6 +65,24 @@ ATTNRT_DEVICE uint32_t expand_nibbles(uint32_t x) {
   return multiply_halves<Bf16>(sign | rest << 6, 0x7E807E80U);  // 2^126
 }
 
+// Codes of int4 less their zero points. The zero points of two rows, as halves, on a base that
+// codes are put on too.
+template <class Half>
+constexpr uint32_t code_base() {
+  return __is_same(Half, F16) ? 0x64006400U : 0x43004300U;  // 1024, 128
+}
+template <class Half>
+ATTNRT_DEVICE uint32_t based_zeros(uint32_t low, uint32_t high) {
+  return code_base<Half>() | (low & 0xFU) | (high & 0xFU) << 16;
+}
+template <class Half>
+ATTNRT_DEVICE void expand_codes(uint32_t x, uint32_t zeros, uint32_t (&to)[4]) {
+  ATTNRT_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    to[j] = subtract_halves<Half>(code_base<Half>() | (x >> (4 * j) & 0x000F000FU), zeros);
+  }
+}
+
 template <Format kFormat, class Half>
 ATTNRT_DEVICE void expand(uint32_t x, uint32_t (&to)[per_unit(kFormat)]) {
   if constexpr (per_unit(kFormat) == 1) {

@@ -20,7 +20,7 @@ struct AttendKernel {
 
 // A warp's registers hold the sums of so many columns of its rows.
 constexpr int most_columns_by_rows(Format f) {
-  return has_block_scales(f) ? 128 : 256;
+  return element_bits(f) == 4 ? 128 : 256;
 }
 
 // Rows of a block, and keys of a tile.

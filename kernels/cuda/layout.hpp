@@ -21,7 +21,7 @@ constexpr int kWarpRows = 16;
 
 // Keys of a tile: as many as leave room in a warp's registers, for scores beside sums.
 constexpr int tile_keys(Format format, int dim_v, bool by_rows) {
-  return dim_v <= 128 && !(by_rows && has_block_scales(format)) ? 64 : 32;
+  return dim_v <= 128 && !(by_rows && element_bits(format) == 4) ? 64 : 32;
 }
 
 // kDimV: the columns that sums have registers for: 64, 128, 256 or 512.
@@ -47,7 +47,8 @@ struct SharedLayout {
   uint32_t k_pitch;
   uint32_t v_pitch;
   uint32_t weight_pitch;
-  uint32_t weights;  // [rows][keys] of halves; q stands at 0
+  uint32_t q_rest;   // q stands at 0; where its rows are rotated, what is left of it here
+  uint32_t weights;  // [rows][keys] of halves
   uint32_t maxima;   // f32 [warps][16]
   uint32_t totals;   // the same
   uint32_t ring;
@@ -66,7 +67,8 @@ constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int l
   s.k_pitch = static_cast<uint32_t>(k_bytes + 16);
   s.v_pitch = latent != 0 ? s.k_pitch : static_cast<uint32_t>(v_bytes + 16);
   s.weight_pitch = static_cast<uint32_t>(keys * 2 + 16);
-  s.weights = static_cast<uint32_t>(rows) * s.q_pitch;
+  s.q_rest = static_cast<uint32_t>(rows) * s.q_pitch;
+  s.weights = (is_rotated(format) ? 2 : 1) * s.q_rest;
   s.maxima = s.weights + static_cast<uint32_t>(rows) * s.weight_pitch;
   s.totals = s.maxima + kWarps * kWarpRows * 4;
   s.ring = s.totals + kWarps * kWarpRows * 4;

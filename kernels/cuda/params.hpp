@@ -6,10 +6,10 @@
 namespace attnrt::cuda {
 
 // What the bytes of a cache's rows are. Whether a row has a scale of its own is the view's to say.
-enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8, kNvfp4 };
+enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8, kNvfp4, kInt4 };
 
 constexpr int element_bits(Format f) {
-  if (f == Format::kNvfp4) return 4;
+  if (f == Format::kNvfp4 || f == Format::kInt4) return 4;
   return f == Format::kF16 || f == Format::kBf16 ? 16 : 8;
 }
 constexpr int row_bytes(Format f, int dim) {
@@ -23,10 +23,18 @@ constexpr bool has_block_scales(Format f) {
 }
 // Whether rows may have a scale each: the view says whether they do.
 constexpr bool may_have_row_scales(Format f) {
-  return f == Format::kE4m3 || f == Format::kInt8;
+  return f == Format::kE4m3 || f == Format::kInt8 || f == Format::kInt4;
+}
+// Whether rows are rotated, and a row's zero point is in the last four bits of its scale.
+constexpr bool is_rotated(Format f) {
+  return f == Format::kInt4;
 }
 constexpr bool has_infinities(Format f) {
   return f == Format::kF16 || f == Format::kBf16 || f == Format::kE5m2;
+}
+// Whether stored values may be an infinity or a NaN.
+constexpr bool has_specials(Format f) {
+  return f != Format::kInt8 && f != Format::kInt4;
 }
 
 enum class Dtype : int32_t { kF32, kF16, kBf16 };

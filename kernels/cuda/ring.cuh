@@ -80,10 +80,12 @@ class Ring {
       copy_block_scales(side, slot + layout_.slot_scales, keys);
       return;
     }
-    if (!keys || side.scales == nullptr) return;
-    // V's scales are wanted before its rows: by the weights.
-    copy_scales(p_.k, slot + layout_.slot_scales);
-    copy_scales(p_.v, slot + layout_.slot_scales + TileOf::kKeys * 4);
+    if (side.scales == nullptr) return;
+    // V's scales are wanted before its rows, by the weights; its zero points with its rows.
+    if (keys) copy_scales(p_.k, slot + layout_.slot_scales);
+    if (keys || is_rotated(TileOf::kFormat)) {
+      copy_scales(p_.v, slot + layout_.slot_scales + TileOf::kKeys * 4);
+    }
   }
 
   // No offset: behind the item's last key.

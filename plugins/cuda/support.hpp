@@ -49,12 +49,17 @@ inline constexpr std::array kF16Formats = {
     NamedFormat{"fp8_per_token_head", Format::kE4m3, true},
 };
 inline constexpr size_t kPlainFormats = 3;  // of either, without scales of rows
+inline constexpr std::array kInt4Formats = {
+    NamedFormat{"int4_per_token_head", Format::kInt4, true}};
 inline constexpr std::array kNvfp4Formats = {NamedFormat{"nvfp4_linear", Format::kNvfp4, true}};
 inline constexpr std::array kSwizzledFormats = {
     NamedFormat{"nvfp4_swizzled", Format::kNvfp4, true, true}};
 inline constexpr std::array kHeadDims = {HeadDims{64, 64},   HeadDims{96, 96},
                                          HeadDims{128, 128}, HeadDims{256, 256},
                                          HeadDims{512, 512}, HeadDims{192, 128}};
+// Of rows that are rotated, so powers of 2.
+inline constexpr std::array kRotatedDims = {HeadDims{64, 64}, HeadDims{128, 128},
+                                            HeadDims{256, 256}, HeadDims{512, 512}};
 // Scales of a row are moved in quarters: four blocks of 16 at least.
 inline constexpr std::array kSwizzledDims = {HeadDims{64, 64}, HeadDims{128, 128},
                                              HeadDims{256, 256}, HeadDims{512, 512},
@@ -64,6 +69,10 @@ inline constexpr std::array kLatentDims = {HeadDims{576, 512}};
 inline constexpr std::array kKernels = {
     KernelSupport{"attend", ATTNRT_DTYPE_BF16, kBf16Formats, ATTNRT_CACHE_SEPARATE, kHeadDims},
     KernelSupport{"attend_f16", ATTNRT_DTYPE_F16, kF16Formats, ATTNRT_CACHE_SEPARATE, kHeadDims},
+    KernelSupport{"attend_int4", ATTNRT_DTYPE_BF16, kInt4Formats, ATTNRT_CACHE_SEPARATE,
+                  kRotatedDims},
+    KernelSupport{"attend_int4_f16", ATTNRT_DTYPE_F16, kInt4Formats, ATTNRT_CACHE_SEPARATE,
+                  kRotatedDims},
     KernelSupport{"attend_nvfp4", ATTNRT_DTYPE_BF16, kNvfp4Formats, ATTNRT_CACHE_SEPARATE,
                   kHeadDims},
     KernelSupport{"attend_nvfp4_f16", ATTNRT_DTYPE_F16, kNvfp4Formats, ATTNRT_CACHE_SEPARATE,

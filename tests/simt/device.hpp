@@ -103,6 +103,9 @@ template <class Half>
 ATTNRT_DEVICE uint32_t subtract_halves(uint32_t a, uint32_t b) {
   return simt::subtract<Half>(a, b);
 }
+ATTNRT_DEVICE int count_bits(uint32_t x) {
+  return std::popcount(x);
+}
 template <class Half>
 ATTNRT_DEVICE float half_to_float(uint16_t bits) {
   return simt::widen<Half>(bits);

@@ -53,7 +53,8 @@ inline double gamma_f32(double n) {
 inline bool weights_may_be_f16(std::string_view format, int32_t q_dtype) {
   const bool exact = format == "f16" || format == "fp8_e4m3" || format == "fp8_e5m2" ||
                      format == "int8_per_token_head" || format == "fp8_per_token_head" ||
-                     format == "nvfp4_linear" || format == "nvfp4_swizzled";
+                     format == "nvfp4_linear" || format == "nvfp4_swizzled" ||
+                     format == "int4_per_token_head";
   return exact && q_dtype == ATTNRT_DTYPE_F16;
 }
 
@@ -68,9 +69,12 @@ inline double weight_rounding(std::string_view format, int32_t q_dtype) {
   return exact && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
 }
 
-// As f16 a weight, at most 2^15 there, is off by half of the smallest number, or raised to it.
-inline double smallest_weight(std::string_view format, int32_t q_dtype) {
-  return weights_may_be_f16(format, q_dtype) ? 0x1p-39 : 0.0;
+// As f16 a weight, at most 2^15 there, is off by half of the smallest number, or raised to it. A
+// rotated row of codes as large as they can be is so much longer than the shortest with one.
+inline double smallest_weight(std::string_view format, int32_t q_dtype, int32_t head_dim_v) {
+  if (!weights_may_be_f16(format, q_dtype)) return 0.0;
+  const bool rotated = format.starts_with("int4_per_token_head");
+  return rotated ? 0x1p-39 * std::sqrt(2.0 * head_dim_v) : 0x1p-39;
 }
 
 // Roundings of each value of a row of n that a backend turns itself: q for rotated keys, sums of
@@ -79,11 +83,14 @@ inline double rotation_roundings(std::string_view format, int32_t n) {
   return format.starts_with("int4_per_token_head") ? std::log2(n) : 0.0;
 }
 
-// A backend may multiply codes of four bits with rotated queries in whole numbers of 16 bits: the
-// error of such a row in length, relative.
+// A backend may multiply codes of four bits with rotated queries in 16 bits, whole numbers or two
+// bf16: the error of such a row in length, relative.
+inline bool query_may_be_rounded(const ErrorTerms& t) {
+  return t.format.starts_with("int4_per_token_head") &&
+         (t.q_dtype == ATTNRT_DTYPE_BF16 || t.q_dtype == ATTNRT_DTYPE_F16);
+}
 inline double query_rounding(const ErrorTerms& t) {
-  const bool whole = t.format.starts_with("int4_per_token_head");
-  if (!whole || t.q_dtype != ATTNRT_DTYPE_BF16) return 0.0;
+  if (!query_may_be_rounded(t)) return 0.0;
   const double spread = t.q_spread > 0 ? t.q_spread : std::sqrt(t.head_dim_qk);
   return spread / (2 * 127 * 256);
 }
@@ -107,7 +114,8 @@ inline double out_rounding(int32_t dtype, double value) {
 inline double score_error(const ErrorTerms& t) {
   const double turn = rotation_roundings(t.format, t.head_dim_qk);
   const double query = query_rounding(t);
-  const double dot = (gamma_f32(t.head_dim_qk + 6 + turn) + query) * t.abs_qk;
+  const double products = (query_may_be_rounded(t) ? 2.0 : 1.0) * t.head_dim_qk;
+  const double dot = (gamma_f32(products + 6 + turn) + query) * t.abs_qk;
   const double cap = t.softcap > 0 ? t.softcap * kTanhError + 4 * kUnitF32 * t.abs_qk : 0;
   const double bias = 3 * kUnitF32 * (t.abs_bias + t.abs_qk);
   const double range = std::min(kExpReach, 2 * (t.abs_qk + t.abs_bias));
@@ -133,7 +141,7 @@ inline double out_bound(const ErrorTerms& t) {
   if (static_cast<double>(t.kv_len) * abs_pv > 0x1p127) return HUGE_VAL;
   const double turn = gamma_f32(rotation_roundings(t.format, t.head_dim_v)) * (1 + relative);
   const double small =
-      static_cast<double>(t.kv_len) * smallest_weight(t.format, t.q_dtype) * t.max_v;
+      static_cast<double>(t.kv_len) * smallest_weight(t.format, t.q_dtype, t.head_dim_v) * t.max_v;
   const double before =
       (relative + turn) * abs_pv + small + 0x1p-120 * (1 + abs_pv);  // last: f32 underflow
   return before + out_rounding(t.out_dtype, std::abs(t.out) + before);

@@ -77,6 +77,37 @@ TEST(Expand, GivesEveryCodeItsValue) {
   expect_expanded<Format::kNvfp4, Bf16>(16, e2m1);
 }
 
+template <class Half>
+void expect_codes_less_zeros() {
+  for (uint32_t x = 0; x < 0x10000; x += 7) {
+    for (uint32_t zero = 0; zero < 16; ++zero) {
+      const uint32_t next = 15 - zero;
+      uint32_t pairs[4];
+      expand_codes<Half>(x | (x ^ 0xFFFFU) << 16, based_zeros<Half>(zero, next), pairs);
+      for (int j = 0; j < 4; ++j) {
+        const auto code = static_cast<double>(x >> (4 * j) & 0xFU);
+        EXPECT_EQ(half<Half>(pairs[j], 0), code - zero) << x << ' ' << zero;
+        EXPECT_EQ(half<Half>(pairs[j], 1), 15 - code - next) << x << ' ' << zero;
+      }
+    }
+  }
+}
+TEST(Expand, GivesCodesLessTheirRowsZeroPoints) {
+  expect_codes_less_zeros<F16>();
+  expect_codes_less_zeros<Bf16>();
+}
+
+TEST(Unit, BringsScalesToWhatAHalfHolds) {
+  for (float scale = 1e-30F; scale < 1e33F; scale *= 1.37F) {
+    const float product = scale * inverse_of_unit(unit_of(scale));
+    EXPECT_GE(product, 0x1p14F) << scale;
+    EXPECT_LT(product, 0x1p15F) << scale;
+    EXPECT_EQ(unit_of(scale) * inverse_of_unit(unit_of(scale)), 1.0F) << scale;
+  }
+  EXPECT_EQ(unit_of(0.0F), kLeastUnit);
+  EXPECT_EQ(unit_of(INFINITY) * inverse_of_unit(unit_of(INFINITY)), 1.0F);
+}
+
 TEST(Expand, ScaledCodesOfFourBitsAreExact) {
   for (uint32_t scale = 0; scale < 256; ++scale) {
     if (std::isnan(e4m3(scale))) continue;
@@ -106,7 +137,8 @@ TEST(TanhFast, ErrsByLessThanTheBoundAllows) {
     const auto narrow = static_cast<float>(x);
     worst = std::max(worst, std::abs(double{tanh_fast(narrow)} - std::tanh(double{narrow})));
   }
-  EXPECT_LT(worst, attnrt::testing::kTanhError / 2);  // the shim's exp2 is exact: a GPU's adds as much
+  EXPECT_LT(worst,
+            attnrt::testing::kTanhError / 2);  // the shim's exp2 is exact: a GPU's adds as much
   EXPECT_EQ(tanh_fast(INFINITY), 1.0F);
   EXPECT_EQ(tanh_fast(-INFINITY), -1.0F);
   EXPECT_TRUE(std::isnan(tanh_fast(NAN)));
@@ -123,6 +155,7 @@ TEST(QueryPosition, IsAPermutation) {
   expect_permutation<Format::kBf16>(576);
   expect_permutation<Format::kE4m3>(576);
   expect_permutation<Format::kNvfp4>(640);
+  expect_permutation<Format::kInt4>(512);
 }
 
 TEST(Divide, ByMultiplicationIsDivision) {

@@ -51,6 +51,16 @@ TEST_F(CudaRoutes, ServesNvfp4WhereTheSmHasNoFp4) {
   }
 }
 
+TEST_F(CudaRoutes, ServesInt4WhereRowsCanBeRotated) {
+  Request r = decode_on(90);
+  r.kv = Format::kInt4PerTokenHead;
+  EXPECT_EQ(serves(r), "attend_int4");
+  r.q = DType::kF16;
+  EXPECT_EQ(serves(r), "attend_int4_f16");
+  r.head_dim = {96, 96};
+  EXPECT_EQ(serves(r), "");
+}
+
 TEST_F(CudaRoutes, ServesFp8AndHeadsOf512OnSm90) {
   Request r = decode_on(90);
   r.kv = Format::kFp8E4m3;
