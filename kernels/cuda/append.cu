@@ -20,6 +20,8 @@ const char* with_kernel(Format format, Body body) {
       return body(append<Format::kInt8>);
     case Format::kInt4:
       return body(append<Format::kInt4>);
+    case Format::kDsMlaV32:
+      return body(append<Format::kDsMlaV32>);
     default:
       return body(append<Format::kNvfp4>);
   }

@@ -4,6 +4,7 @@
 
 #include "kernels/codec/bf16.h"
 #include "kernels/codec/f16.h"
+#include "kernels/codec/fp8_ds_mla_v32.h"
 #include "kernels/codec/fp8_e4m3.h"
 #include "kernels/codec/fp8_e5m2.h"
 #include "kernels/codec/fp8_per_token_head.h"
@@ -111,6 +112,38 @@ ATTNRT_DEVICE void append_blocks(const AppendParams& p, const DenseView& from, c
   count_lost(p, codec::nvfp4_pack(x, code, row + s * (kScaledBlock / 2)));
 }
 
+// Stretches of e4m3, each with its scale, and bf16 behind them.
+ATTNRT_DEVICE void append_stretches(const AppendParams& p, const DenseView& from,
+                                    const SideView& side, int dim, int64_t token, int head) {
+  using Codec = codec::Fp8DsMlaV32;
+  static_assert(Codec::kTile == kStretch && Codec::kRopeOffset == kUnscaledAt);
+  constexpr int kValues = kStretch / 32;  // of a lane
+  const int64_t at = p.slots[token];
+  if (at < 0) return;
+  const int64_t block = at / p.block_size;
+  const int64_t slot = at - block * p.block_size;
+  const int lane = thread_index() % 32;
+  const uint8_t* values = from.data + token * from.token_stride + head * from.head_stride;
+  uint8_t* row = side.data + row_offset(side, block, slot, head);
+  auto* scales = reinterpret_cast<float*>(side.scales + scale_offset(side, block, slot, head));
+  for (int t = 0; t < kStretches; ++t) {
+    float x[kValues];
+    for (int i = 0; i < kValues; ++i) {
+      x[i] = load_element(from, values, t * kStretch + i * 32 + lane);
+    }
+    const float scale = codec::larger(
+        largest_of_warp(codec::absmax(x, kValues)) / codec::Fp8E4M3::kMax, codec::kMinNormalFloat);
+    if (lane == 0) scales[t] = scale;
+    for (int i = 0; i < kValues; ++i) {
+      row[t * kStretch + i * 32 + lane] = codec::Fp8E4M3::encode(x[i] / scale);
+    }
+  }
+  auto* unscaled = reinterpret_cast<uint16_t*>(row + kUnscaledAt);
+  for (int i = lane; i < dim - kStretched; i += 32) {
+    unscaled[i] = codec::Bf16::encode(load_element(from, values, kStretched + i));
+  }
+}
+
 // Rotated in registers, of which lane l has every 32nd value from l on; a byte's two codes are
 // neighbours'.
 ATTNRT_DEVICE void append_rotated(const AppendParams& p, const DenseView& from,
@@ -174,6 +207,8 @@ append(const ATTNRT_ARGUMENT AppendParams p) {
   const int dim = keys ? p.dim_k : p.dim_v;
   if constexpr (has_block_scales(kFormat)) {
     append_blocks(p, from, side, scale, dim, token, head, !keys && p.swizzled != 0);
+  } else if constexpr (has_stretches(kFormat)) {
+    append_stretches(p, from, side, dim, token, head);
   } else if constexpr (is_rotated(kFormat)) {
     append_rotated(p, from, side, dim, token, head);
   } else {

@@ -30,6 +30,8 @@ const char* with_formats(const AttendKernel& k, Body body) {
     case Format::kInt8:
       return f16 ? body.template operator()<Format::kInt8, F16>()
                  : body.template operator()<Format::kInt8, Bf16>();
+    case Format::kDsMlaV32:
+      return body.template operator()<Format::kDsMlaV32, Bf16>();
     case Format::kInt4:
       return f16 ? body.template operator()<Format::kInt4, F16>()
                  : body.template operator()<Format::kInt4, Bf16>();

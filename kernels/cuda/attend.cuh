@@ -66,6 +66,7 @@ ATTNRT_DEVICE float tanh_fast(float x) {
 // elements that expand() puts side by side: those of the same place in their units.
 template <Format kFormat>
 ATTNRT_DEVICE int q_position(int e) {
+  if constexpr (has_stretches(kFormat)) return e < kStretched ? q_position<Format::kE4m3>(e) : e;
   constexpr int kUnit = per_unit(kFormat);
   if constexpr (kUnit == 1) return e;
   constexpr int kGroup = 2 * kUnit;   // of a thread: two units
@@ -92,7 +93,8 @@ class Attend {
   // What q is multiplied as: rotated, it has more bits than a half, and stands in two parts.
   static constexpr bool kRotated = is_rotated(kFormat);
   using QueryHalf = typename QueryHalfOf<kRotated, Half>::Type;
-  static constexpr int kUnit = per_unit(kFormat);
+  static constexpr Format kElements = elements_of(kFormat);
+  static constexpr int kUnit = per_unit(kElements);
   static constexpr bool kHasUnits = has_units<kFormat, Half>();
   static constexpr int kKeys = TileOf::kKeys;
   // Eights of keys whose scores a warp computes, and chunks of 16 bytes of V's rows that it adds.
@@ -243,18 +245,55 @@ class Attend {
         static_cast<SharedAddress>((kByRows ? warp_ * kWarpRows : 0) + lane_ % 16) *
             layout_.q_pitch +
         static_cast<SharedAddress>(lane_ / 16) * 16;
+    if constexpr (has_stretches(kFormat)) return score_stretches(k, q_row);
     const int steps = (static_cast<int>(layout_.k_pitch) - 16) / 64;
     for (int step = 0; step < steps; ++step) {
       ATTNRT_UNROLL
-      for (int part = 0; part < kScoreParts; ++part) score_part(k, q_row, step, part);
+      for (int part = 0; part < kScoreParts; ++part) score_part<kElements>(k, q_row, step, part);
     }
+  }
+
+  // Each stretch by itself, times its scale, and what has none. Softmax's comes first: a stretch's
+  // may be as large as leaves its values in f32.
+  ATTNRT_DEVICE void score_stretches(SharedAddress k, SharedAddress q_row) {
+    constexpr int kSteps = kStretch / 64;
+    constexpr int kUnscaledSteps = 2;  // 64 values of bf16
+    float scaled[kEights][4] = {};
+    for (int t = 0; t < kStretches; ++t) {
+      for (int step = 0; step < kSteps; ++step) {
+        score_part<kElements>(k, q_row, t * kSteps + step, 0);
+      }
+      ATTNRT_UNROLL
+      for (int e = 0; e < kEights; ++e) {
+        ATTNRT_UNROLL
+        for (int i = 0; i < 4; ++i) {
+          scaled[e][i] += scores_[e][i] * (scale_ * stretch_scale(k, key_of(e, i % 2), t));
+          scores_[e][i] = 0.0F;
+        }
+      }
+    }
+    for (int step = 0; step < kUnscaledSteps; ++step) {
+      score_part<Format::kBf16>(k + kUnscaledAt, q_row + kStretched * 2, step, 0);
+    }
+    ATTNRT_UNROLL
+    for (int e = 0; e < kEights; ++e) {
+      ATTNRT_UNROLL
+      for (int i = 0; i < 4; ++i) scores_[e][i] = scores_[e][i] * scale_ + scaled[e][i];
+    }
+  }
+  // Of a row of a tile in slot `k`.
+  ATTNRT_DEVICE float stretch_scale(SharedAddress k, int key, int t) const {
+    return load_shared<float>(k + static_cast<SharedAddress>(key) * layout_.k_pitch +
+                              static_cast<SharedAddress>(kStretched + 4 * t));
   }
 
   // The products of 64 bytes of K's rows, or a part of them: of kMatrices 16 bytes wide.
   static constexpr int kScoreParts = kUnit == 4 ? 2 : 1;  // fragments of q that registers hold
   static constexpr int kMatrices = 4 / kScoreParts;
+  template <Format kStored>
   ATTNRT_DEVICE void score_part(SharedAddress k, SharedAddress q_row, int step, int part) {
-    constexpr int kFragments = kMatrices * kUnit / 2;
+    constexpr int kStoredUnit = per_unit(kStored);
+    constexpr int kFragments = kMatrices * kStoredUnit / 2;
     uint32_t q[kFragments][4];
     uint32_t rest[kRotated ? kFragments : 1][4];
     ATTNRT_UNROLL
@@ -270,7 +309,7 @@ class Attend {
       uint32_t stored[4];
       load_matrices(stored, k + static_cast<SharedAddress>(first + lane_ % 8) * layout_.k_pitch +
                                 static_cast<SharedAddress>(step * 64 + lane_ / 8 * 16));
-      uint32_t wide[kMatrices][kUnit];
+      uint32_t wide[kMatrices][kStoredUnit];
       ATTNRT_UNROLL
       for (int i = 0; i < kMatrices; ++i) {
         const int m = part * kMatrices + i;
@@ -278,7 +317,7 @@ class Attend {
           const uint32_t zero = load_shared<uint32_t>(row_scale_at(k, first + lane_ / 4));
           expand_codes<QueryHalf>(stored[m], based_zeros<QueryHalf>(zero, zero), wide[i]);
         } else {
-          expand<kFormat, Half>(stored[m], wide[i]);
+          expand<kStored, Half>(stored[m], wide[i]);
         }
         if constexpr (has_block_scales(kFormat)) {
           // Both units are in one block: eight elements of the key that this thread holds.
@@ -289,8 +328,8 @@ class Attend {
       }
       ATTNRT_UNROLL
       for (int i = 0; i < kFragments; ++i) {
-        const uint32_t low = wide[2 * i / kUnit][2 * i % kUnit];
-        const uint32_t high = wide[(2 * i + 1) / kUnit][(2 * i + 1) % kUnit];
+        const uint32_t low = wide[2 * i / kStoredUnit][2 * i % kStoredUnit];
+        const uint32_t high = wide[(2 * i + 1) / kStoredUnit][(2 * i + 1) % kStoredUnit];
         multiply_add<QueryHalf>(scores_[e], q[i], low, high);
         if constexpr (kRotated) multiply_add<QueryHalf>(scores_[e], rest[i], low, high);
       }
@@ -353,7 +392,7 @@ class Attend {
         for (int i = 0; i < 2; ++i) {
           const int key = key_of(e, i);
           float& s = scores_[e][2 * r + i];
-          s *= scale_;
+          if constexpr (!has_stretches(kFormat)) s *= scale_;
           if (scaled) s *= row_scale(row_scale_at(k, key));
           if (p_.softcap > 0.0F) s = p_.softcap * tanh_fast(s / p_.softcap);
           s *= kLog2E;
@@ -435,7 +474,11 @@ class Attend {
         }
       }
     }
-    if constexpr (!kByRows) store_weights();
+    if constexpr (has_stretches(kFormat)) {
+      store_stretch_weights(k);
+    } else if constexpr (!kByRows) {
+      store_weights();
+    }
   }
 
   ATTNRT_DEVICE void rescale_sums(int r, float factor) {
@@ -484,8 +527,10 @@ class Attend {
     return base_ + at + static_cast<SharedAddress>(warp * kWarpRows + lane_ / 4 + 8 * r) * 4;
   }
 
-  ATTNRT_DEVICE SharedAddress weight_at(int row, int key) const {
-    return base_ + layout_.weights + static_cast<SharedAddress>(row) * layout_.weight_pitch +
+  // Of stretch t, where V has stretches.
+  ATTNRT_DEVICE SharedAddress weight_at(int row, int key, int t = 0) const {
+    return base_ + layout_.weights +
+           static_cast<SharedAddress>(t * TileOf::kRows + row) * layout_.weight_pitch +
            static_cast<SharedAddress>(key) * 2;
   }
   ATTNRT_DEVICE void store_weights() {
@@ -495,6 +540,23 @@ class Attend {
       for (int e = 0; e < kEights; ++e) {
         store_shared<uint32_t>(weight_at(row_of(r), key_of(e, 0)),
                                pack_halves<Half>(scores_[e][2 * r], scores_[e][2 * r + 1]));
+      }
+    }
+  }
+
+  // A weight times the scale of each stretch of its key's row.
+  ATTNRT_DEVICE void store_stretch_weights(SharedAddress k) {
+    for (int t = 0; t < kStretches; ++t) {
+      ATTNRT_UNROLL
+      for (int e = 0; e < kEights; ++e) {
+        const float low = stretch_scale(k, key_of(e, 0), t);
+        const float high = stretch_scale(k, key_of(e, 1), t);
+        ATTNRT_UNROLL
+        for (int r = 0; r < 2; ++r) {
+          store_shared<uint32_t>(
+              weight_at(row_of(r), key_of(e, 0), t),
+              pack_halves<Half>(scores_[e][2 * r] * low, scores_[e][2 * r + 1] * high));
+        }
       }
     }
   }
@@ -521,8 +583,12 @@ class Attend {
     for (int j = 0; j < kUnit; ++j) pairs[j] = multiply_halves<Half>(pairs[j], scales);
   }
 
-  // The fragment of weights of the tile's keys [16 step, 16 step + 16).
-  ATTNRT_DEVICE void weights_of(int step, uint32_t (&a)[4]) const {
+  // The stretch of V that this warp's c-th chunk is in; 0 where there are none.
+  static constexpr int stretch_of(int c) {
+    return has_stretches(kFormat) ? c * kWarps * 8 * kUnit / kStretch : 0;
+  }
+  // The fragment of weights of the tile's keys [16 step, 16 step + 16), for chunk c.
+  ATTNRT_DEVICE void weights_of(int step, uint32_t (&a)[4], int c = 0) const {
     if constexpr (kByRows) {
       ATTNRT_UNROLL
       for (int i = 0; i < 4; ++i) {
@@ -530,7 +596,7 @@ class Attend {
         a[i] = pack_halves<Half>(s[i % 2 * 2], s[i % 2 * 2 + 1]);
       }
     } else {
-      load_matrices(a, weight_at(lane_ % 16, step * 16 + lane_ / 16 * 8));
+      load_matrices(a, weight_at(lane_ % 16, step * 16 + lane_ / 16 * 8, stretch_of(c)));
     }
   }
 
@@ -550,7 +616,7 @@ class Attend {
         const auto next = load_shared<uint32_t>(row_scale_at(v, kKeys + key + 1));
         expand_codes<Half>(stored[m], based_zeros<Half>(zero, next), wide[m]);
       } else {
-        expand<kFormat, Half>(stored[m], wide[m]);
+        expand<kElements, Half>(stored[m], wide[m]);
       }
       if constexpr (has_block_scales(kFormat)) {
         // Four columns of two keys, one block each.
@@ -570,6 +636,10 @@ class Attend {
     }
 
     for_values(v, [&](int c, int half, const uint32_t(&wide)[4][kUnit]) {
+      if (stretch_of(c) != stretch_of(c == 0 ? 0 : c - 1)) {
+        weights_of(2 * half, a[2 * half], c);
+        weights_of(2 * half + 1, a[2 * half + 1], c);
+      }
       ATTNRT_UNROLL
       for (int j = 0; j < kUnit; ++j) {
         multiply_add<Half>(sums_[c][j], a[2 * half], wide[0][j], wide[1][j]);
@@ -627,18 +697,19 @@ class Attend {
       const SharedAddress row = v + static_cast<SharedAddress>(key) * layout_.v_pitch;
       ATTNRT_UNROLL
       for (int r = 0; r < 2; ++r) {
-        const auto weight = load_shared<uint16_t>(weight_at(row_of(r), key));
-        if (weight == (kUnseenSigns & 0xFFFFU)) continue;
+        const auto seen = load_shared<uint16_t>(weight_at(row_of(r), key));
+        if (seen == (kUnseenSigns & 0xFFFFU)) continue;
         ATTNRT_UNROLL
         for (int c = 0; c < kWarpChunks; ++c) {
           if (chunk_of(c) >= chunks_) continue;
+          const auto weight = load_shared<uint16_t>(weight_at(row_of(r), key, stretch_of(c)));
           ATTNRT_UNROLL
           for (int j = 0; j < kUnit; ++j) {
             ATTNRT_UNROLL
             for (int i = 0; i < 2; ++i) {
               sums_[c][j][2 * r + i] += half_to_float<Half>(weight) *
-                                        expand_one<kFormat, Half>(row, scales_at(v, key, 0),
-                                                                  column_of(chunk_of(c), j, i));
+                                        expand_one<kElements, Half>(row, scales_at(v, key, 0),
+                                                                    column_of(chunk_of(c), j, i));
             }
           }
         }

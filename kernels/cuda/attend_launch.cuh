@@ -18,10 +18,14 @@ const char* with_width(bool by_rows, Body body) {
 }
 template <Format kFormat, class Half, class Body>
 const char* with_kernel(const AttendKernel& k, Body body) {
-  if (k.dim_v > 256) return with_width<kFormat, Half, 512>(k.by_rows, body);
-  if (k.dim_v > 128) return with_width<kFormat, Half, 256>(k.by_rows, body);
-  if (k.dim_v > 64) return with_width<kFormat, Half, 128>(k.by_rows, body);
-  return with_width<kFormat, Half, 64>(k.by_rows, body);
+  if constexpr (has_stretches(kFormat)) {
+    return with_width<kFormat, Half, kStretched>(k.by_rows, body);
+  } else {
+    if (k.dim_v > 256) return with_width<kFormat, Half, 512>(k.by_rows, body);
+    if (k.dim_v > 128) return with_width<kFormat, Half, 256>(k.by_rows, body);
+    if (k.dim_v > 64) return with_width<kFormat, Half, 128>(k.by_rows, body);
+    return with_width<kFormat, Half, 64>(k.by_rows, body);
+  }
 }
 
 template <Format kFormat, class Half>

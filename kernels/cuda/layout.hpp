@@ -48,7 +48,7 @@ struct SharedLayout {
   uint32_t v_pitch;
   uint32_t weight_pitch;
   uint32_t q_rest;   // q stands at 0; where its rows are rotated, what is left of it here
-  uint32_t weights;  // [rows][keys] of halves
+  uint32_t weights;  // [rows][keys] of halves; of stretches of V, one behind the other
   uint32_t maxima;   // f32 [warps][16]
   uint32_t totals;   // the same
   uint32_t ring;
@@ -69,7 +69,8 @@ constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int l
   s.weight_pitch = static_cast<uint32_t>(keys * 2 + 16);
   s.q_rest = static_cast<uint32_t>(rows) * s.q_pitch;
   s.weights = (is_rotated(format) ? 2 : 1) * s.q_rest;
-  s.maxima = s.weights + static_cast<uint32_t>(rows) * s.weight_pitch;
+  s.maxima = s.weights + static_cast<uint32_t>((has_stretches(format) ? kStretches : 1) * rows) *
+                             s.weight_pitch;
   s.totals = s.maxima + kWarps * kWarpRows * 4;
   s.ring = s.totals + kWarps * kWarpRows * 4;
   const uint32_t pitch = s.k_pitch > s.v_pitch ? s.k_pitch : s.v_pitch;

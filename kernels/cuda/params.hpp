@@ -6,13 +6,26 @@
 namespace attnrt::cuda {
 
 // What the bytes of a cache's rows are. Whether a row has a scale of its own is the view's to say.
-enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8, kNvfp4, kInt4 };
+enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8, kNvfp4, kInt4, kDsMlaV32 };
 
 constexpr int element_bits(Format f) {
   if (f == Format::kNvfp4 || f == Format::kInt4) return 4;
   return f == Format::kF16 || f == Format::kBf16 ? 16 : 8;
 }
+// fp8_ds_mla_v32: e4m3 in stretches with an f32 scale each, the scales, then bf16.
+constexpr int kStretches = 4;
+constexpr int kStretch = 128;
+constexpr int kStretched = kStretches * kStretch;
+constexpr int kUnscaledAt = kStretched + kStretches * 4;  // bytes
+constexpr bool has_stretches(Format f) {
+  return f == Format::kDsMlaV32;
+}
+// What the first values of a row are.
+constexpr Format elements_of(Format f) {
+  return has_stretches(f) ? Format::kE4m3 : f;
+}
 constexpr int row_bytes(Format f, int dim) {
+  if (has_stretches(f) && dim > kStretched) return kUnscaledAt + (dim - kStretched) * 2;
   return dim * element_bits(f) / 8;
 }
 

@@ -49,6 +49,8 @@ inline constexpr std::array kF16Formats = {
     NamedFormat{"fp8_per_token_head", Format::kE4m3, true},
 };
 inline constexpr size_t kPlainFormats = 3;  // of either, without scales of rows
+inline constexpr std::array kDsMlaFormats = {
+    NamedFormat{"fp8_ds_mla_v32", Format::kDsMlaV32, true}};
 inline constexpr std::array kInt4Formats = {
     NamedFormat{"int4_per_token_head", Format::kInt4, true}};
 inline constexpr std::array kNvfp4Formats = {NamedFormat{"nvfp4_linear", Format::kNvfp4, true}};
@@ -85,6 +87,8 @@ inline constexpr std::array kKernels = {
                   ATTNRT_CACHE_LATENT, kLatentDims},
     KernelSupport{"attend_latent_f16", ATTNRT_DTYPE_F16,
                   std::span(kF16Formats).first(kPlainFormats), ATTNRT_CACHE_LATENT, kLatentDims},
+    KernelSupport{"attend_ds_mla", ATTNRT_DTYPE_BF16, kDsMlaFormats, ATTNRT_CACHE_LATENT,
+                  kLatentDims},
 };
 
 // The same for all of them.

@@ -156,6 +156,7 @@ TEST(QueryPosition, IsAPermutation) {
   expect_permutation<Format::kE4m3>(576);
   expect_permutation<Format::kNvfp4>(640);
   expect_permutation<Format::kInt4>(512);
+  expect_permutation<Format::kDsMlaV32>(704);
 }
 
 TEST(Divide, ByMultiplicationIsDivision) {

@@ -61,6 +61,18 @@ TEST_F(CudaRoutes, ServesInt4WhereRowsCanBeRotated) {
   EXPECT_EQ(serves(r), "");
 }
 
+TEST_F(CudaRoutes, ServesDeepSeeksLatentRowsOffHopper) {
+  Request r = decode_on(120);
+  r.kv = Format::kFp8DsMlaV32;
+  r.cache = CacheKind::kLatent;
+  r.head_dim = {576, 512};
+  r.q_heads = 128;
+  r.kv_heads = 1;
+  EXPECT_EQ(serves(r), "attend_ds_mla");
+  r.q = DType::kF16;
+  EXPECT_EQ(serves(r), "");
+}
+
 TEST_F(CudaRoutes, ServesFp8AndHeadsOf512OnSm90) {
   Request r = decode_on(90);
   r.kv = Format::kFp8E4m3;
