@@ -34,6 +34,6 @@ fi
 if [ -z "$build_dir" ]; then
   build_dir=build/release
   configure release -DATTNRT_CUDA=ON -DATTNRT_BUILD_TESTS=ON || die "the configuration failed"
-  build release attnrt_plugin_cuda attnrt_plugin_reference conformance_test || die "the build failed"
+  build release attnrt_runtime conformance_test || die "the build failed"
 fi
 exec python3 tools/cuda/gpu_check.py "$build_dir" "${options[@]}"

@@ -169,7 +169,7 @@ def check(suite: Suite, only: str, clock: Clock, say) -> tuple[list[Test], list[
             tests.append(run_test(suite, plugin, name, clock))
             say(f"{plugin} {name}: {verdict(tests[-1])}, {tests[-1].cells} cells, {tests[-1].seconds:.1f} s")
     if shutil.which("compute-sanitizer"):
-        for plugin in (p for p in served if p.startswith("cuda") and served[p]):
+        for plugin in (p for p in served if p == "cuda" and served[p]):
             for tool in SANITIZER_TOOLS:
                 sanitized.append(sanitize(suite, plugin, tool, clock))
                 say(f"{plugin} under {tool}: {verdict(sanitized[-1])}")
