@@ -49,6 +49,8 @@ main() {
     say "No network? The gates of the CUDA kernels will be skipped."
   step "Headers of cudnn-frontend" build/log/cudnn.log bash tools/cuda/cudnn_frontend.sh ||
     say "No network? The cudnn plugin will be absent, but for its manifest."
+  step "FlashInfer's headers" build/log/flashinfer.log bash tools/cuda/flashinfer_headers.sh ||
+    say "No network? The plugin flashinfer will be skipped."
   build_and_test release
   if [ "$full" = yes ]; then
     build_and_test asan

@@ -59,6 +59,8 @@ TEST_F(CudnnRoutes, PrefillByCudnnAndTheRestByCudaOverOneCache) {
     for (const Layout layout : {Layout::kNhd, Layout::kHnd}) {
       PlanOptions options;
       options.kv_cache.layout = layout;
+      options.policy.prefer = {"cudnn"};
+      options.decode_query_tokens = 4;  // which cudnn does not list
       const Result<PlanOutcome> outcome = planned(sm, 128, options);
       EXPECT_EQ(route(outcome), "cuda cudnn cuda") << sm;
       ASSERT_TRUE(outcome.ok() && outcome->plan);
@@ -80,8 +82,16 @@ TEST_F(CudnnRoutes, EverythingByCudaWhereCudnnIsNotListed) {
   EXPECT_EQ(route(planned(90, 128, fp8)), "cuda cuda cuda");
 }
 
+// Until it has been seen on a GPU: what cuDNN may refuse of a tensor's strides no manifest can say.
+TEST_F(CudnnRoutes, EverythingByCudaWhereNothingIsPreferred) {
+  EXPECT_EQ(route(planned(90, 128)), "cuda cuda cuda");
+}
+
 TEST_F(CudnnRoutes, HeadsOf512ByBoth) {
-  EXPECT_EQ(route(planned(90, 512)), "cuda cudnn cuda");
+  PlanOptions options;
+  options.policy.prefer = {"cudnn"};
+  options.decode_query_tokens = 4;
+  EXPECT_EQ(route(planned(90, 512, options)), "cuda cudnn cuda");
 }
 
 TEST_F(CudnnRoutes, DecodeByCudnnWhereItIsPreferred) {

@@ -1,0 +1,181 @@
+// attend: FlashInfer's kernel, and where contexts were divided, or strides or lse are not as it
+// writes them, one launch that finishes.
+#include "attend.hpp"
+
+#include "schedule.hpp"
+
+namespace attnrt::flashinfer {
+namespace {
+
+using plugin::require;
+
+constexpr uint64_t kCopyBytes = 16;  // that FlashInfer moves at a time
+
+bool in_units(const void* data, std::initializer_list<int64_t> byte_strides) {
+  uint64_t all = reinterpret_cast<uintptr_t>(data);
+  for (const int64_t s : byte_strides) all |= static_cast<uint64_t>(s);
+  return all % kCopyBytes == 0;
+}
+
+void check_units(bool ok, const char* what) {
+  if (!ok) {
+    plugin::fail(ATTNRT_UNSUPPORTED, what, " begins, or has strides, at other than multiples of ",
+                 kCopyBytes,
+                 " bytes, which FlashInfer's kernels need: pad its rows, or plan the layer for "
+                 "another plugin");
+  }
+}
+
+void check_launch(const char* what, const char* error) {
+  if (error != nullptr) plugin::fail(ATTNRT_DEVICE_ERROR, what, ": ", error);
+}
+
+PageView to_view(const attnrt_cache_side& s, int32_t bytes, const char* name) {
+  check_units(in_units(s.data, {s.block_stride, s.token_stride, s.head_stride}), name);
+  const PageView view{s.data, s.block_stride / bytes, s.token_stride / bytes,
+                      s.head_stride / bytes};
+  for (const int64_t stride : {view.block_stride, view.token_stride, view.head_stride}) {
+    require(stride >= 0 && stride <= UINT32_MAX, name, " has a stride of ", stride,
+            " elements, FlashInfer counts 32 bits");
+  }
+  return view;
+}
+
+const float* scale_data(const attnrt_scale& s, const char* name) {
+  require(s.count <= 1, name, ".count is ", s.count, ", per_head_scales is not in the manifest");
+  return s.count == 0 ? nullptr : s.data;
+}
+
+class AttendOp : public plugin::Op {
+ public:
+  AttendOp(const Machine& machine, const Layer& layer) : machine_(machine), layer_(layer) {
+    machine.use([&] {
+      check_launch("FlashInfer's kernel",
+                   prepare_attend(layer.kernel, machine.limits().shared_per_multiprocessor));
+      check_launch("finish", prepare_finish(layer.kernel.half));
+    });
+  }
+
+  attnrt_workspace_sizes workspace(const attnrt_bounds& bounds) override {
+    most_ = capacity_of(layer_, bounds);
+    return size_workspace(layer_, machine_.limits().multiprocessors, most_);
+  }
+
+  std::unique_ptr<plugin::Schedule> schedule(const attnrt_batch& batch,
+                                             const attnrt_workspace& workspace,
+                                             void* stream) override {
+    return std::make_unique<BatchSchedule>(machine_, layer_, most_, batch, workspace, stream);
+  }
+
+  void attend(plugin::Schedule& given, const attnrt_attend_args& a) override {
+    const auto& schedule = static_cast<const BatchSchedule&>(given);
+    check(schedule, a);
+    const Plan& plan = schedule.plan();
+    if (plan.blocks == 0) return;
+    AttendParams params = make_params(schedule, a);
+    FinishParams finish = make_finish(schedule, a);
+    if (finish.part_out == nullptr) params.out = a.out.data;
+    machine_.use([&] {
+      check_launch("FlashInfer's kernel",
+                   launch_attend(layer_.kernel, machine_.limits().shared_per_multiprocessor, params,
+                                 a.stream));
+      if (finish.part_out == nullptr && finish.lse == nullptr) return;
+      check_launch("finish", launch_finish(layer_.kernel.half, finish, a.stream));
+    });
+  }
+
+ private:
+  // Where rows stand in scratch: FlashInfer's parts, or whole rows in its strides.
+  struct Rows {
+    void* out;
+    float* lse;
+  };
+  Rows rows_in(const BatchSchedule& schedule, void* scratch) const {
+    const Plan& plan = schedule.plan();
+    auto* memory = static_cast<uint8_t*>(scratch);
+    const int64_t bytes = int64_t{schedule.capacity().tokens} * layer_.q_heads() *
+                          layer_.kernel.head_dim * plugin::dtype_bytes(layer_.q_dtype);
+    return {memory + (plan.split ? plan.part_out : 0),
+            reinterpret_cast<float*>(memory + (plan.split ? plan.part_lse : bytes))};
+  }
+
+  AttendParams make_params(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
+    const int32_t bytes = bytes_of(layer_.kernel.stored);
+    const Rows rows = rows_in(schedule, a.scratch);
+    AttendParams p{};
+    p.plan = schedule.plan();
+    p.requests = schedule.requests();
+    p.ints = schedule.ints();
+    p.q = a.q.data;
+    p.q_token_stride = a.q.stride[0];
+    p.q_head_stride = a.q.stride[1];
+    p.out = rows.out;
+    p.lse = rows.lse;
+    p.k = to_view(a.cache.k, bytes, "cache.k");
+    p.v = to_view(a.cache.v, bytes, "cache.v");
+    p.k_scale = scale_data(a.cache.k_scale, "cache.k_scale");
+    p.v_scale = scale_data(a.cache.v_scale, "cache.v_scale");
+    p.q_heads = layer_.q_heads();
+    p.kv_heads = layer_.kv_heads;
+    p.block_size = layer_.block_size;
+    p.window = layer_.window;
+    p.softmax_scale = layer_.softmax_scale;
+    p.softcap = layer_.softcap;
+    return p;
+  }
+
+  FinishParams make_finish(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
+    const Plan& plan = schedule.plan();
+    const Rows rows = rows_in(schedule, a.scratch);
+    const auto* ints = static_cast<const uint8_t*>(schedule.ints());
+    const int64_t dim = layer_.kernel.head_dim;
+    const bool as_written = a.out.stride[0] == layer_.q_heads() * dim && a.out.stride[1] == dim &&
+                            in_units(a.out.data, {});
+    FinishParams p{};
+    p.part_out = plan.split || !as_written ? rows.out : nullptr;
+    p.part_lse = rows.lse;
+    if (plan.split) p.part_begin = reinterpret_cast<const int32_t*>(ints + plan.part_begin);
+    if (plan.graph) p.used = reinterpret_cast<const uint32_t*>(ints + plan.tokens);
+    p.out = a.out.data;
+    p.out_token_stride = a.out.stride[0];
+    p.out_head_stride = a.out.stride[1];
+    p.lse = static_cast<float*>(a.lse.data);
+    p.lse_token_stride = a.lse.stride[0];
+    p.lse_head_stride = a.lse.stride[1];
+    p.tokens = schedule.capacity().tokens;
+    p.heads = layer_.q_heads();
+    p.head_dim = layer_.kernel.head_dim;
+    return p;
+  }
+
+  void check(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
+    const int32_t tokens = schedule.tokens();
+    plugin::check_tensor(a.q, "q", layer_.q_dtype, tokens, layer_.q_heads(),
+                         layer_.kernel.head_dim);
+    plugin::check_tensor(a.out, "out", layer_.q_dtype, tokens, layer_.q_heads(),
+                         layer_.kernel.head_dim);
+    if (a.lse.data != nullptr) {
+      plugin::check_tensor(a.lse, "lse", ATTNRT_DTYPE_F32, tokens, layer_.q_heads(), 0);
+    }
+    require(a.q_scale.count == 0 && a.out_scale.count == 0,
+            "q_scale or out_scale is given, but only 8-bit tensors have a scale");
+    require(a.scratch != nullptr || schedule.plan().blocks == 0, "scratch is null");
+    plugin::check_cache(a.cache, layer_.kv_heads, layer_.block_size, false, false);
+    const int64_t bytes = plugin::dtype_bytes(layer_.q_dtype);
+    check_units(in_units(a.q.data, {a.q.stride[0] * bytes, a.q.stride[1] * bytes}), "q");
+    require(a.q.stride[0] <= INT32_MAX && a.q.stride[1] <= INT32_MAX, "q has strides of ",
+            a.q.stride[0], " and ", a.q.stride[1], " elements, FlashInfer counts 31 bits");
+  }
+
+  const Machine& machine_;
+  const Layer layer_;
+  Capacity most_{};  // of the bounds that were asked for last
+};
+
+}  // namespace
+
+std::unique_ptr<plugin::Op> make_attend(const cuda::Machine& machine, const Layer& layer) {
+  return std::make_unique<AttendOp>(machine, layer);
+}
+
+}  // namespace attnrt::flashinfer

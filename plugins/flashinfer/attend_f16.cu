@@ -1,0 +1,3 @@
+#include "attend.cuh"
+
+ATTNRT_FLASHINFER_PAIR(kF16OverF16, half, half)

@@ -1,0 +1,42 @@
+// Every format and head size that the manifest lists is in the binary, and nothing else; without a
+// device a kernel is an error with a text.
+#include <gtest/gtest.h>
+
+#include "plugins/flashinfer/support.hpp"
+#include "tests/support/plugin_manifest.hpp"
+
+namespace attnrt::flashinfer {
+namespace {
+
+TEST(FlashInferKernels, AreCompiledForWhatTheManifestLists) {
+  const Manifest manifest = testing::read_plugin_manifest("flashinfer");
+  for (const KernelSupport& k : kKernels) {
+    const KernelManifest& m = testing::kernel_of(manifest, k.name);
+    for (int32_t dim = 1; dim <= 1024; ++dim) {
+      for (const NamedFormat& f : k.formats) {
+        EXPECT_EQ(has_attend({k.half, f.stored, dim}), m.head_dim.contains({dim, dim}))
+            << k.name << ' ' << f.name << ' ' << dim;
+      }
+    }
+  }
+}
+
+TEST(FlashInferKernels, AreNoneForPairsThatNoKernelLists) {
+  for (const Half half : {Half::kBf16, Half::kF16}) {
+    for (const Stored s : {Stored::kBf16, Stored::kF16, Stored::kE4m3, Stored::kE5m2}) {
+      bool listed = false;
+      for (const KernelSupport& k : kKernels) {
+        for (const NamedFormat& f : k.formats) listed |= k.half == half && f.stored == s;
+      }
+      EXPECT_EQ(has_attend({half, s, 128}), listed);
+    }
+  }
+}
+
+TEST(FlashInferKernels, SayWhyWhereOneWasNotCompiled) {
+  EXPECT_NE(prepare_attend({Half::kBf16, Stored::kF16, 128}, 0), nullptr);
+  EXPECT_NE(prepare_attend({Half::kBf16, Stored::kBf16, 96}, 0), nullptr);
+}
+
+}  // namespace
+}  // namespace attnrt::flashinfer
