@@ -40,7 +40,7 @@ void write_kernel(const KernelSupport& kernel, const Box& box, const std::vector
       << "    layout: [nhd, hnd]\n"
       << "    group: {max: " << kMaxGroup << "}\n"
       << "    features: [causal, non_causal, cross, window, lse, graph]\n"
-      // Before ours in prefill, behind it in decode; a measured profile knows better.
+      // Below ours until it has been seen on a GPU; a measured profile knows better.
       << "    score: " << (decode ? 40 : 50) << '\n';
 }
 
