@@ -118,7 +118,8 @@ fe::graph::SDPA_attributes attention(const LayerShape& layer, const BatchShape& 
     a.set_diagonal_alignment(fe::DiagonalAlignment_t::BOTTOM_RIGHT);
   }
   if (causal) a.set_diagonal_band_right_bound(0);
-  // A window of cuDNN's counts the query's own position too, as ours does: keys from q - (bound - 1) on.
+  // A window of cuDNN's counts the query's own position too, as ours does: keys from q - (bound -
+  // 1) on.
   if (layer.window > 0) a.set_diagonal_band_left_bound(layer.window);
   return a;
 }

@@ -21,9 +21,9 @@ struct Box {
 // Empty text: yes; else why not.
 using Ask = std::function<std::string(const LayerShape&, const BatchShape&, int32_t sm)>;
 
-// A block size or a head size that is refused in one cell is not in the box. A cell is tried with two
-// of the combinations of layout, mask, group and batch, by turns; with all of them where the head
-// size is 128 or the block size 16.
+// A block size or a head size that is refused in one cell is not in the box. A cell is tried with
+// two of the combinations of layout, mask, group and batch, by turns; with all of them where the
+// head size is 128 or the block size 16.
 Box find_box(const KernelSupport& kernel, int32_t sm, const Ask& ask);
 
 }  // namespace attnrt::cudnn
