@@ -28,8 +28,7 @@ const char* with_formats(const AttendKernel& k, Body body) {
       return f16 ? body.template operator()<Format::kE5m2, F16>()
                  : body.template operator()<Format::kE5m2, Bf16>();
     case Format::kInt8:
-      return f16 ? body.template operator()<Format::kInt8, F16>()
-                 : body.template operator()<Format::kInt8, Bf16>();
+      return body.template operator()<Format::kInt8, Bf16>();
     case Format::kDsMlaV32:
       return body.template operator()<Format::kDsMlaV32, Bf16>();
     case Format::kInt4:

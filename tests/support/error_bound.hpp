@@ -52,7 +52,6 @@ inline double gamma_f32(double n) {
 // Whether every stored value of the format, or its code, is exact in f16.
 inline bool weights_may_be_f16(std::string_view format, int32_t q_dtype) {
   const bool exact = format == "f16" || format == "fp8_e4m3" || format == "fp8_e5m2" ||
-                     format == "int8_per_token_head" || format == "fp8_per_token_head" ||
                      format == "nvfp4_linear" || format == "nvfp4_swizzled" ||
                      format == "int4_per_token_head";
   return exact && q_dtype == ATTNRT_DTYPE_F16;
