@@ -37,6 +37,13 @@ void* map_huge(uint64_t bytes, uint64_t& mapped) {
 
 }  // namespace
 
+Status wait_for(const MemoryKind& memory, void* stream) {
+  if (memory.service == nullptr) return Done{};
+  return load::call_plugin("the device", "synchronize", [&](attnrt_error* error) {
+    return memory.service->synchronize(memory.instance, stream, error);
+  });
+}
+
 Memory& Memory::operator=(Memory&& other) noexcept {
   if (this == &other) return *this;
   release();
@@ -83,10 +90,7 @@ Result<Memory> Memory::allocate(const MemoryKind& kind, Place place, uint64_t by
     return service->zero(kind.instance, memory.data_, bytes, nullptr, error);
   });
   if (!zeroed) return zeroed.error();
-  Status done = load::call_plugin("device memory", "synchronize", [&](attnrt_error* error) {
-    return service->synchronize(kind.instance, nullptr, error);
-  });
-  if (!done) return done.error();
+  if (Status done = wait_for(kind, nullptr); !done) return done.error();
   return memory;
 }
 

@@ -15,6 +15,9 @@ struct MemoryKind {
   attnrt_instance* instance = nullptr;
 };
 
+// Waits until the device has done the stream's work; nothing to wait for on the host.
+Status wait_for(const MemoryKind& memory, void* stream);
+
 // One allocation; released at the end of its life. 0 bytes: null.
 class Memory {
  public:

@@ -9,9 +9,6 @@
 
 namespace attnrt::runtime {
 
-// Waits until the device has done the stream's work; nothing to wait for on the host.
-Status wait_for(const MemoryKind& memory, void* stream);
-
 // call(attnrt_error*) -> attnrt_status. With SessionOptions::blocking the device's own failure
 // comes here, too. Only a failure pays for words.
 template <class Call>

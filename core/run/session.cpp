@@ -78,13 +78,6 @@ runtime::MemoryKind Session::Impl::memory_kind() const {
   return {};
 }
 
-Status runtime::wait_for(const MemoryKind& memory, void* stream) {
-  if (memory.service == nullptr) return Done{};
-  return load::call_plugin("", "synchronize", [&](attnrt_error* error) {
-    return memory.service->synchronize(memory.instance, stream, error);
-  });
-}
-
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;

@@ -106,8 +106,10 @@ struct Step::State {
   explicit State(Session::Impl& s);
   ~State() { release(); }
 
-  Status begin(std::span<const attnrt_batch> given, void* on_stream);
+  Status begin(std::span<const attnrt_batch> given);
   Status update(std::span<const attnrt_batch> given);
+  // Until the device has done what the stream holds. `before`: which call waits, for errors.
+  Status wait(const char* before);
   void release();  // schedules; the memory stays
 
   Session::Impl& session;
@@ -122,6 +124,7 @@ struct Step::State {
                   std::vector<Part>& out);
   Status check_parts(const runtime::Lane& lane, const attnrt_batch& now,
                      const std::vector<Part>& captured);
+  bool rebases_queries() const;
   Status reschedule(const runtime::Lane& lane, const attnrt_batch& now,
                     const std::vector<Part>& captured);
   Result<Workspace*> workspace(const runtime::PreparedOp& op);

@@ -35,9 +35,8 @@ Status Step::State::check(std::span<const attnrt_batch> given) {
   return Done{};
 }
 
-Status Step::State::begin(std::span<const attnrt_batch> given, void* on_stream) {
+Status Step::State::begin(std::span<const attnrt_batch> given) {
   if (Status s = check(given); !s) return s;
-  stream = on_stream;
   batches.assign(given.begin(), given.end());
   for (size_t i = 0; i < session.lanes.size(); ++i) {
     const Lane& lane = session.lanes[i];
@@ -137,26 +136,23 @@ void Step::State::release() {
   for (const auto& w : workspaces) w->taken = false;
 }
 
-namespace {
-
-// What an asynchronous call left behind: which one, the device does not say.
-Error failed_before(Error error) {
-  error.where = "begin, of work on the device that was begun before";
+Status Step::State::wait(const char* before) {
+  Status waited = runtime::wait_for(session.memory_kind(), stream);
+  if (waited) return waited;
+  Error error = waited.error();
+  error.where = std::string(before) + ", of work on the device that was begun before";
   error.remedy = "open the session with options.blocking to learn which layer and plugin failed";
   return error;
 }
-
-}  // namespace
 
 Result<Step> Session::begin(std::span<const attnrt_batch> batches, void* stream) {
   Impl& s = *impl_;
   if (s.idle.empty()) s.idle.push_back(std::make_unique<Step::State>(s));
   Step::State& state = *s.idle.back();
+  state.stream = stream;
   // Work that still reads this state's staging memory.
-  if (Status waited = runtime::wait_for(s.memory_kind(), stream); !waited) {
-    return failed_before(std::move(waited.error()));
-  }
-  if (Status begun = state.begin(batches, stream); !begun) {
+  if (Status waited = state.wait("begin"); !waited) return waited.error();
+  if (Status begun = state.begin(batches); !begun) {
     state.release();
     return begun.error();
   }

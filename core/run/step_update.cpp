@@ -1,4 +1,5 @@
 // Other batches for launches that a graph has captured.
+#include <algorithm>
 #include <string>
 
 #include "run/op_call.hpp"
@@ -84,6 +85,12 @@ Status Step::State::reschedule(const Lane& lane, const attnrt_batch& now,
   return Done{};
 }
 
+bool Step::State::rebases_queries() const {
+  return std::any_of(parts.begin(), parts.end(), [](const std::vector<Part>& lane) {
+    return !lane.empty() && lane.back().first_token > 0;  // parts are in the order of tokens
+  });
+}
+
 Status Step::State::update(std::span<const attnrt_batch> given) {
   if (Status s = check(given); !s) return s;
   for (size_t g = 0; g < given.size(); ++g) {
@@ -93,8 +100,10 @@ Status Step::State::update(std::span<const attnrt_batch> given) {
     const Lane& lane = session.lanes[i];
     if (Status s = check_parts(lane, given[lane.group], parts[i]); !s) return s;
   }
-  // Copies that still read this step's query starts.
-  if (Status s = runtime::wait_for(session.memory_kind(), stream); !s) return s;
+  // Copies may still read query starts that are rebased. Plugins guard their own staging memory.
+  if (rebases_queries()) {
+    if (Status s = wait("update"); !s) return s;
+  }
   batches.assign(given.begin(), given.end());
   for (size_t i = 0; i < session.lanes.size(); ++i) {
     const Lane& lane = session.lanes[i];

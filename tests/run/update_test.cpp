@@ -76,6 +76,26 @@ INSTANTIATE_TEST_SUITE_P(Devices, Update, ::testing::Values(DeviceKind::kCpu, De
                            return each.param == DeviceKind::kCuda ? "cuda" : "cpu";
                          });
 
+// A replay's own work may still be under way: only memory that is filled anew must be free.
+TEST(UpdateWaits, OnlyForQueryStartsThatAreRebased) {
+  FakePlan plan = with_graph();
+  plan.device.kind = DeviceKind::kCuda;
+  plan.device.ordinal = 0;
+  plan.device.sm = 90;
+  const auto waits = [&](const std::vector<testing_fakes::Lengths>& lengths) {
+    FakeSource source;
+    Session session = open(source, plan);
+    StepInputs in(session, lengths);
+    Result<Step> step = session.begin(in.batches());
+    EXPECT_TRUE(step);
+    const int32_t before = source.state(0).synchronisations;
+    EXPECT_TRUE(step->update(in.batches()));
+    return source.state(0).synchronisations - before;
+  };
+  EXPECT_EQ(waits({{1, 5}, {1, 9}}), 0);
+  EXPECT_EQ(waits({{1, 5}, {6, 3}}), 1);
+}
+
 std::string refusal(const FakePlan& plan, std::vector<testing_fakes::Lengths> captured,
                     std::vector<testing_fakes::Lengths> lengths, bool refill = true) {
   FakeSource source;
