@@ -1,34 +1,14 @@
 #include "layer.hpp"
 
 #include <algorithm>
-#include <attnrt/plugin.hpp>
-#include <cmath>
+#include <attnrt/plugin/checks.hpp>
 
 #include "support.hpp"
 
 namespace attnrt::cuda {
 namespace {
 
-using plugin::fail;
-using plugin::require;
 using plugin::require_listed;
-
-const KernelSupport& find_kernel(std::string_view name) {
-  const auto* found = std::find_if(kKernels.begin(), kKernels.end(),
-                                   [&](const KernelSupport& k) { return k.name == name; });
-  if (found == kKernels.end()) {
-    fail(ATTNRT_UNSUPPORTED, "kernel '", name, "' is not in the manifest");
-  }
-  return *found;
-}
-
-const NamedFormat& find_format(const KernelSupport& kernel, std::string_view name) {
-  for (const NamedFormat& f : kernel.formats) {
-    if (f.name == name) return f;
-  }
-  fail(ATTNRT_UNSUPPORTED, "cache_format is '", name,
-       "', which this kernel's manifest does not list");
-}
 
 MaskKind mask_of(uint64_t features) {
   switch (plugin::mask_of(features)) {
@@ -53,26 +33,20 @@ void check_listed(const KernelSupport& kernel, const attnrt_layer_class& c) {
   const HeadDims dims{c.head_dim_qk, c.head_dim_v};
   require_listed(std::count(kernel.head_dims.begin(), kernel.head_dims.end(), dims) != 0,
                  "head_dim", "[", dims.qk, ", ", dims.v, "]");
-  if ((c.features & ~kFeatures) != 0) {
-    fail(ATTNRT_UNSUPPORTED,
-         "features has bits that this kernel's manifest does not list: ", c.features & ~kFeatures);
-  }
+  plugin::check_features(c.features, kFeatures);
   require_listed(c.cache_kind == kernel.cache_kind, "cache_kind", c.cache_kind);
-  require_listed(c.block_size <= kMaxBlock && c.block_size % kernel.block_step == 0, "block_size",
-                 c.block_size);
-  require(c.kv_heads >= 1 && c.q_heads >= 1 && c.q_heads % c.kv_heads == 0, "q_heads is ",
-          c.q_heads, ", expected a multiple of kv_heads, ", c.kv_heads);
-  require_listed(c.q_heads / c.kv_heads <= kMaxGroup, "the group of q_heads / kv_heads",
-                 c.q_heads / c.kv_heads);
+  require_listed(
+      c.block_size >= 1 && c.block_size <= kMaxBlock && c.block_size % kernel.block_step == 0,
+      "block_size", c.block_size);
 }
 
 }  // namespace
 
 Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
-  const KernelSupport& kernel = find_kernel(kernel_name);
+  const KernelSupport& kernel = plugin::kernel_named(kKernels, kernel_name);
   check_listed(kernel, c);
   plugin::check_parameters(c);
-  const NamedFormat& format = find_format(kernel, c.cache_format);
+  const NamedFormat& format = plugin::format_named(kernel.formats, c.cache_format);
   Layer layer{};
   layer.op = c.op;
   layer.q_dtype = c.q_dtype;
@@ -83,15 +57,13 @@ Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
   layer.swizzled = format.swizzled;
   layer.latent = c.cache_kind == ATTNRT_CACHE_LATENT;
   layer.kv_heads = c.kv_heads;
-  layer.group = c.q_heads / c.kv_heads;
+  layer.group = plugin::group_of(c, kMaxGroup);
   layer.dim_qk = c.head_dim_qk;
   layer.dim_v = c.head_dim_v;
   layer.block_size = c.block_size;
   layer.mask = mask_of(c.features);
   layer.window = c.window;
-  layer.softmax_scale = c.softmax_scale != 0.0F
-                            ? c.softmax_scale
-                            : static_cast<float>(1.0 / std::sqrt(double(c.head_dim_qk)));
+  layer.softmax_scale = plugin::softmax_scale_of(c);
   layer.softcap = c.softcap;
   return layer;
 }

@@ -170,14 +170,9 @@ void BatchSchedule::check_workspace(const Division& division) const {
   const StateLayout at(launch_.blocks);
   const uint64_t state = at.bytes(division.items.size());
   const uint64_t scratch = scratch_bytes(layer_, division.parts, launch_.tile().rows);
-  const auto check = [](const char* name, const void* memory, uint64_t given, uint64_t needed) {
-    require(given >= needed && (needed == 0 || memory != nullptr), name, " has ", given,
-            " bytes, this batch needs ", needed,
-            ": ask for a workspace with bounds that hold the batch");
-  };
-  check("state", workspace_.state, workspace_.state_bytes, state);
-  check("staging", workspace_.staging, workspace_.staging_bytes, state - at.batch);
-  check("scratch", workspace_.scratch, workspace_.scratch_bytes, scratch);
+  plugin::check_area("state", workspace_.state, workspace_.state_bytes, state);
+  plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes, state - at.batch);
+  plugin::check_area("scratch", workspace_.scratch, workspace_.scratch_bytes, scratch);
 }
 
 }  // namespace attnrt::cuda

@@ -1,23 +1,11 @@
 #include "layer.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace attnrt::cudnn {
 namespace {
 
-using plugin::fail;
-using plugin::require;
 using plugin::require_listed;
-
-const KernelSupport& find_kernel(std::string_view name) {
-  const auto* found = std::find_if(kKernels.begin(), kKernels.end(),
-                                   [&](const KernelSupport& k) { return k.name == name; });
-  if (found == kKernels.end()) {
-    fail(ATTNRT_UNSUPPORTED, "kernel '", name, "' is not in the manifest");
-  }
-  return *found;
-}
 
 void check_listed(const KernelSupport& kernel, const attnrt_layer_class& c) {
   require_listed(c.op == kernel.op, "op", c.op);
@@ -30,17 +18,14 @@ void check_listed(const KernelSupport& kernel, const attnrt_layer_class& c) {
   require_listed(c.cache_kind == ATTNRT_CACHE_SEPARATE, "cache_kind", c.cache_kind);
   require_listed(std::count(kBlockSizes.begin(), kBlockSizes.end(), c.block_size) != 0,
                  "block_size", c.block_size);
-  require_listed((c.features & ~kFeatures) == 0, "features", c.features);
-  require(c.kv_heads >= 1 && c.q_heads % c.kv_heads == 0, "q_heads is ", c.q_heads,
-          ", expected a multiple of kv_heads, ", c.kv_heads);
-  require_listed(c.q_heads / c.kv_heads <= kMaxGroup, "the group of q_heads / kv_heads",
-                 c.q_heads / c.kv_heads);
+  plugin::check_features(c.features, kFeatures);
+  plugin::group_of(c, kMaxGroup);
 }
 
 }  // namespace
 
 Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
-  const KernelSupport& kernel = find_kernel(kernel_name);
+  const KernelSupport& kernel = plugin::kernel_named(kKernels, kernel_name);
   check_listed(kernel, c);
   plugin::check_parameters(c);
   Layer layer{};
@@ -58,9 +43,7 @@ Layer make_layer(std::string_view kernel_name, const attnrt_layer_class& c) {
   s.dim_qk = c.head_dim_qk;
   s.dim_v = c.head_dim_v;
   s.block_size = c.block_size;
-  s.softmax_scale = c.softmax_scale != 0.0F
-                        ? c.softmax_scale
-                        : static_cast<float>(1.0 / std::sqrt(double(c.head_dim_qk)));
+  s.softmax_scale = plugin::softmax_scale_of(c);
   return layer;
 }
 

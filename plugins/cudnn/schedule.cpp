@@ -41,12 +41,8 @@ BatchSchedule::BatchSchedule(const cuda::Machine& machine, const Layer& layer, P
       workspace_(workspace),
       arrays_(known_.shape.sequences) {
   const uint64_t bytes = state_bytes(known_.shape.sequences);
-  require(workspace.state != nullptr && workspace.state_bytes >= bytes, "state has ",
-          workspace.state_bytes, " bytes, this batch needs ", bytes,
-          ": ask for a workspace with bounds that hold the batch");
-  require(workspace.staging != nullptr && workspace.staging_bytes >= bytes, "staging has ",
-          workspace.staging_bytes, " bytes, this batch needs ", bytes,
-          ": ask for a workspace with bounds that hold the batch");
+  plugin::check_area("state", workspace.state, workspace.state_bytes, bytes);
+  plugin::check_area("staging", workspace.staging, workspace.staging_bytes, bytes);
   machine.use([&] { copied_ = machine.make_fence(); });
   reschedule(batch, stream);
 }

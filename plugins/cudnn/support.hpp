@@ -1,7 +1,7 @@
 // What this plugin asks cuDNN for: the manifest's words as a table, for the code.
 //
-// tools/cuda/cudnn_manifest writes into manifest.yaml what of it cuDNN says it has, for each SM; a
-// test compares the two, so that they cannot drift apart. Constant data, no state.
+// cudnn_manifest (write_manifest.cpp) writes into manifest.yaml what of it cuDNN says it has, for
+// each SM; a test compares the two, so that they cannot drift apart. Constant data, no state.
 #pragma once
 
 #include <array>

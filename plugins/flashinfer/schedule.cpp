@@ -61,12 +61,6 @@ struct StateLayout {
   uint64_t bytes;
 };
 
-void check_area(const char* name, const void* memory, uint64_t given, uint64_t needed) {
-  require(given >= needed && (needed == 0 || memory != nullptr), name, " has ", given,
-          " bytes, this batch needs ", needed,
-          ": ask for a workspace with bounds that hold the batch");
-}
-
 }  // namespace
 
 attnrt_workspace_sizes size_workspace(const Layer& layer, int32_t multiprocessors,
@@ -149,9 +143,9 @@ RequestView BatchSchedule::requests() const {
 void BatchSchedule::check_workspace() const {
   const attnrt_workspace_sizes needed =
       size_workspace(layer_, machine_.limits().multiprocessors, capacity_);
-  check_area("state", workspace_.state, workspace_.state_bytes, needed.state.bytes);
-  check_area("scratch", workspace_.scratch, workspace_.scratch_bytes, needed.scratch.bytes);
-  check_area("staging", workspace_.staging, workspace_.staging_bytes, needed.staging.bytes);
+  plugin::check_area("state", workspace_.state, workspace_.state_bytes, needed.state.bytes);
+  plugin::check_area("scratch", workspace_.scratch, workspace_.scratch_bytes, needed.scratch.bytes);
+  plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes, needed.staging.bytes);
 }
 
 }  // namespace attnrt::flashinfer

@@ -41,6 +41,52 @@ TEST(Checks, WhatAManifestDoesNotListIsUnsupported) {
   require_listed(true, "block_size", 48);
 }
 
+struct Named {
+  const char* name;
+  int value;
+};
+
+TEST(Checks, KernelsAndFormatsAreFoundByTheirNames) {
+  const std::vector<Named> table = {{"a", 1}, {"b", 2}};
+  EXPECT_EQ(kernel_named(table, "b").value, 2);
+  EXPECT_EQ(format_named(table, "a").value, 1);
+  EXPECT_THAT(refusal([&] { kernel_named(table, "c"); }), HasSubstr("kernel 'c' is not"));
+  EXPECT_THAT(refusal([&] { format_named(table, "c"); }), HasSubstr("cache_format is 'c'"));
+}
+
+TEST(Checks, FeaturesThatAreNotListedAreNamed) {
+  EXPECT_EQ(refusal([] { check_features(5, 7); }), "");
+  EXPECT_THAT(refusal([] { check_features(12, 7); }), HasSubstr("does not list: 8"));
+}
+
+TEST(Checks, QueryHeadsAreGroupsOfAListedSize) {
+  attnrt_layer_class c{};
+  c.q_heads = 32;
+  c.kv_heads = 8;
+  EXPECT_EQ(group_of(c, 4), 4);
+  EXPECT_THAT(refusal([&] { group_of(c, 3); }), HasSubstr("q_heads / kv_heads is 4"));
+  c.kv_heads = 5;
+  EXPECT_THAT(refusal([&] { group_of(c, 128); }), HasSubstr("a multiple of kv_heads, 5"));
+  c.kv_heads = 0;
+  EXPECT_THAT(refusal([&] { group_of(c, 128); }), HasSubstr("kv_heads, 0"));
+}
+
+TEST(Checks, SoftmaxHasTheUsualScaleWhereNoneIsGiven) {
+  attnrt_layer_class c{};
+  c.head_dim_qk = 64;
+  EXPECT_EQ(softmax_scale_of(c), 0.125F);
+  c.softmax_scale = 0.5F;
+  EXPECT_EQ(softmax_scale_of(c), 0.5F);
+}
+
+TEST(Checks, AreasHoldWhatIsNeeded) {
+  int memory = 0;
+  EXPECT_EQ(refusal([&] { check_area("state", &memory, 4, 4); }), "");
+  EXPECT_EQ(refusal([] { check_area("state", nullptr, 0, 0); }), "");
+  EXPECT_THAT(refusal([&] { check_area("state", &memory, 3, 4); }), HasSubstr("needs 4"));
+  EXPECT_THAT(refusal([] { check_area("state", nullptr, 4, 4); }), HasSubstr("state has 4"));
+}
+
 TEST(Checks, ParametersComeWithTheirFeature) {
   attnrt_layer_class c{};
   EXPECT_EQ(refusal([&] { check_parameters(c); }), "");

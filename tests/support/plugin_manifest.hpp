@@ -2,9 +2,11 @@
 #pragma once
 
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "attnrt/manifest.hpp"
 
@@ -19,6 +21,14 @@ inline Manifest read_plugin_manifest(const std::string& folder) {
   auto parsed = parse_manifest(text.str(), path);
   if (!parsed.ok()) throw std::runtime_error(path + " does not parse");
   return *parsed;
+}
+
+// Of kernels: a manifest's, or those of a plugin's table.
+template <class Kernels>
+std::set<std::string_view> names_of(const Kernels& kernels) {
+  std::set<std::string_view> names;
+  for (const auto& kernel : kernels) names.insert(kernel.name);
+  return names;
 }
 
 // Its kernel of that name; throws where there is none.

@@ -21,11 +21,7 @@ class Support : public ::testing::Test {
 };
 
 TEST_F(Support, HasTheManifestsKernels) {
-  std::set<std::string> names;
-  for (const KernelManifest& k : manifest_.kernels) names.insert(k.name);
-  std::set<std::string> own;
-  for (const KernelSupport& k : kKernels) own.emplace(k.name);
-  EXPECT_EQ(names, own);
+  EXPECT_EQ(testing::names_of(manifest_.kernels), testing::names_of(kKernels));
   EXPECT_TRUE(manifest_.warnings.empty());
 }
 

@@ -20,11 +20,7 @@ class FlashInferSupport : public ::testing::Test {
 };
 
 TEST_F(FlashInferSupport, HasTheManifestsKernels) {
-  std::set<std::string> names;
-  for (const KernelManifest& k : manifest_.kernels) names.insert(k.name);
-  std::set<std::string> own;
-  for (const KernelSupport& k : kKernels) own.emplace(k.name);
-  EXPECT_EQ(names, own);
+  EXPECT_EQ(testing::names_of(manifest_.kernels), testing::names_of(kKernels));
   EXPECT_TRUE(manifest_.warnings.empty());
 }
 
@@ -111,6 +107,7 @@ TEST(FlashInferLayer, RefusesWhatIsNot) {
   expect_refused("decode", [](Class& c) { c.features |= ATTNRT_FEATURE_SINKS; });
   expect_refused("decode", [](Class& c) { c.features = ATTNRT_FEATURE_NON_CAUSAL; });
   expect_refused("decode", [](Class& c) { c.block_size = 512; });
+  expect_refused("decode", [](Class& c) { c.block_size = 0; });
   expect_refused("decode", [](Class& c) { c.q_heads = 8 * 129; });
 }
 

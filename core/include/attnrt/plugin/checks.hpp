@@ -7,6 +7,8 @@
 
 #include <attnrt/plugin/views.hpp>
 #include <bit>
+#include <cmath>
+#include <string_view>
 #include <vector>
 
 namespace attnrt::plugin {
@@ -22,6 +24,53 @@ void require_listed(bool listed, const char* what, const Value&... value) {
     fail(ATTNRT_UNSUPPORTED, what, " is ", value...,
          ", which this kernel's manifest does not list");
   }
+}
+
+// The entry of a plugin's table of kernels that has this name.
+template <class Kernels>
+const auto& kernel_named(const Kernels& kernels, std::string_view name) {
+  for (const auto& kernel : kernels) {
+    if (kernel.name == name) return kernel;
+  }
+  fail(ATTNRT_UNSUPPORTED, "kernel '", name, "' is not in the manifest");
+}
+// The entry of a kernel's formats that has this name.
+template <class Formats>
+const auto& format_named(const Formats& formats, std::string_view name) {
+  for (const auto& format : formats) {
+    if (format.name == name) return format;
+  }
+  fail(ATTNRT_UNSUPPORTED, "cache_format is '", name,
+       "', which this kernel's manifest does not list");
+}
+
+inline void check_features(uint64_t features, uint64_t listed) {
+  if ((features & ~listed) != 0) {
+    fail(ATTNRT_UNSUPPORTED,
+         "features has bits that this kernel's manifest does not list: ", features & ~listed);
+  }
+}
+
+// Query heads of a KV head.
+inline int32_t group_of(const attnrt_layer_class& c, int32_t most) {
+  require(c.kv_heads >= 1 && c.q_heads >= 1 && c.q_heads % c.kv_heads == 0, "q_heads is ",
+          c.q_heads, ", expected a multiple of kv_heads, ", c.kv_heads);
+  const int32_t group = c.q_heads / c.kv_heads;
+  require_listed(group <= most, "the group of q_heads / kv_heads", group);
+  return group;
+}
+
+// 0 stands for 1 / sqrt(head_dim_qk).
+inline float softmax_scale_of(const attnrt_layer_class& c) {
+  return c.softmax_scale != 0.0F ? c.softmax_scale
+                                 : static_cast<float>(1.0 / std::sqrt(double(c.head_dim_qk)));
+}
+
+// An area of a workspace; needed: bytes.
+inline void check_area(const char* name, const void* memory, uint64_t given, uint64_t needed) {
+  require(given >= needed && (needed == 0 || memory != nullptr), name, " has ", given,
+          " bytes, this batch needs ", needed,
+          ": ask for a workspace with bounds that hold the batch");
 }
 
 // The feature bit of the one mask; causal where none is named.
