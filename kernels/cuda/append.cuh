@@ -61,28 +61,43 @@ ATTNRT_DEVICE void count_lost(const AppendParams& p, int lost) {
   }
 }
 
+// A row of one head: what is read, and its place in the cache.
+struct RowPlaces {
+  const uint8_t* values;
+  uint8_t* row;
+  int64_t block;
+  int64_t slot;
+};
+// Of a token and head; false: the token is skipped.
+ATTNRT_DEVICE bool find_row(const AppendParams& p, const DenseView& from, const SideView& side,
+                            int64_t token, int head, RowPlaces& to) {
+  const int64_t at = p.slots[token];
+  if (at < 0) return false;
+  to.block = at / p.block_size;
+  to.slot = at - to.block * p.block_size;
+  to.values = from.data + token * from.token_stride + head * from.head_stride;
+  to.row = side.data + row_offset(side, to.block, to.slot, head);
+  return true;
+}
+
 template <Format kFormat>
 ATTNRT_DEVICE void append_row(const AppendParams& p, const DenseView& from, const SideView& side,
                               const ScaleView& scales, int dim, int64_t token, int head) {
-  const int64_t at = p.slots[token];
-  if (at < 0) return;
-  const int64_t block = at / p.block_size;
-  const int64_t slot = at - block * p.block_size;
+  RowPlaces at;
+  if (!find_row(p, from, side, token, head, at)) return;
   const int lane = thread_index() % 32;
-  const uint8_t* x = from.data + token * from.token_stride + head * from.head_stride;
-  uint8_t* row = side.data + row_offset(side, block, slot, head);
   float scale = scale_of(scales, head);
   if (side.scales != nullptr) {
-    scale = row_scale<kFormat>(from, x, dim, lane);
+    scale = row_scale<kFormat>(from, at.values, dim, lane);
     if (lane == 0) {
-      *reinterpret_cast<float*>(side.scales + scale_offset(side, block, slot, head)) = scale;
+      *reinterpret_cast<float*>(side.scales + scale_offset(side, at.block, at.slot, head)) = scale;
     }
   }
   int lost = 0;
   for (int i = lane; i < dim; i += 32) {
-    const float value = load_element(from, x, i);
+    const float value = load_element(from, at.values, i);
     lost += codec::is_nan(value) ? 1 : 0;
-    store_element<kFormat>(row, i, value, scale);
+    store_element<kFormat>(at.row, i, value, scale);
   }
   // int8 has no NaN; the others store it as what it is.
   if constexpr (kFormat == Format::kInt8) count_lost(p, lost);
@@ -92,24 +107,21 @@ ATTNRT_DEVICE void append_row(const AppendParams& p, const DenseView& from, cons
 ATTNRT_DEVICE void append_blocks(const AppendParams& p, const DenseView& from, const SideView& side,
                                  const ScaleView& scales, int dim, int64_t token, int head,
                                  bool swizzled) {
-  const int64_t at = p.slots[token];
+  RowPlaces at;
   const int s = thread_index() % 32;
   const int blocks = dim / kScaledBlock;
-  if (at < 0 || s >= blocks) return;
-  const int64_t block = at / p.block_size;
-  const auto slot = static_cast<int32_t>(at - block * p.block_size);
-  const uint8_t* values = from.data + token * from.token_stride + head * from.head_stride;
+  if (s >= blocks || !find_row(p, from, side, token, head, at)) return;
+  const auto slot = static_cast<int32_t>(at.slot);
   const float scale = scale_of(scales, head);
   float x[kScaledBlock];
   for (int i = 0; i < kScaledBlock; ++i) {
-    x[i] = load_element(from, values, s * kScaledBlock + i) / scale;
+    x[i] = load_element(from, at.values, s * kScaledBlock + i) / scale;
   }
   const codec::ScalePlace place =
       swizzled ? codec::nvfp4_swizzle(slot, s, blocks) : codec::ScalePlace{slot, s};
   const uint8_t code = codec::nvfp4_scale_code(x);
-  side.scales[scale_offset(side, block, place.token, head) + place.byte] = code;
-  uint8_t* row = side.data + row_offset(side, block, slot, head);
-  count_lost(p, codec::nvfp4_pack(x, code, row + s * (kScaledBlock / 2)));
+  side.scales[scale_offset(side, at.block, place.token, head) + place.byte] = code;
+  count_lost(p, codec::nvfp4_pack(x, code, at.row + s * (kScaledBlock / 2)));
 }
 
 // Stretches of e4m3, each with its scale, and bf16 behind them.
@@ -118,29 +130,26 @@ ATTNRT_DEVICE void append_stretches(const AppendParams& p, const DenseView& from
   using Codec = codec::Fp8DsMlaV32;
   static_assert(Codec::kTile == kStretch && Codec::kRopeOffset == kUnscaledAt);
   constexpr int kValues = kStretch / 32;  // of a lane
-  const int64_t at = p.slots[token];
-  if (at < 0) return;
-  const int64_t block = at / p.block_size;
-  const int64_t slot = at - block * p.block_size;
+  RowPlaces at;
+  if (!find_row(p, from, side, token, head, at)) return;
   const int lane = thread_index() % 32;
-  const uint8_t* values = from.data + token * from.token_stride + head * from.head_stride;
-  uint8_t* row = side.data + row_offset(side, block, slot, head);
-  auto* scales = reinterpret_cast<float*>(side.scales + scale_offset(side, block, slot, head));
+  auto* scales =
+      reinterpret_cast<float*>(side.scales + scale_offset(side, at.block, at.slot, head));
   for (int t = 0; t < kStretches; ++t) {
     float x[kValues];
     for (int i = 0; i < kValues; ++i) {
-      x[i] = load_element(from, values, t * kStretch + i * 32 + lane);
+      x[i] = load_element(from, at.values, t * kStretch + i * 32 + lane);
     }
     const float scale = codec::larger(
         largest_of_warp(codec::absmax(x, kValues)) / codec::Fp8E4M3::kMax, codec::kMinNormalFloat);
     if (lane == 0) scales[t] = scale;
     for (int i = 0; i < kValues; ++i) {
-      row[t * kStretch + i * 32 + lane] = codec::Fp8E4M3::encode(x[i] / scale);
+      at.row[t * kStretch + i * 32 + lane] = codec::Fp8E4M3::encode(x[i] / scale);
     }
   }
-  auto* unscaled = reinterpret_cast<uint16_t*>(row + kUnscaledAt);
+  auto* unscaled = reinterpret_cast<uint16_t*>(at.row + kUnscaledAt);
   for (int i = lane; i < dim - kStretched; i += 32) {
-    unscaled[i] = codec::Bf16::encode(load_element(from, values, kStretched + i));
+    unscaled[i] = codec::Bf16::encode(load_element(from, at.values, kStretched + i));
   }
 }
 
@@ -149,19 +158,16 @@ ATTNRT_DEVICE void append_stretches(const AppendParams& p, const DenseView& from
 ATTNRT_DEVICE void append_rotated(const AppendParams& p, const DenseView& from,
                                   const SideView& side, int dim, int64_t token, int head) {
   constexpr int kColumns = 512 / 32;
-  const int64_t at = p.slots[token];
-  if (at < 0) return;
-  const int64_t block = at / p.block_size;
-  const int64_t slot = at - block * p.block_size;
+  RowPlaces at;
+  if (!find_row(p, from, side, token, head, at)) return;
   const int lane = thread_index() % 32;
-  const uint8_t* values = from.data + token * from.token_stride + head * from.head_stride;
   const float limit = codec::kMaxFloat / static_cast<float>(2 * dim);
   int lost = 0;
   float y[kColumns] = {};
   ATTNRT_UNROLL
   for (int c = 0; c < kColumns; ++c) {
     if (c * 32 >= dim) continue;
-    const float x = load_element(from, values, c * 32 + lane);
+    const float x = load_element(from, at.values, c * 32 + lane);
     lost += codec::is_nan(x) ? 1 : 0;
     y[c] = codec::is_nan(x) ? 0.0F : codec::clamped(x, -limit, limit);
   }
@@ -178,16 +184,15 @@ ATTNRT_DEVICE void append_rotated(const AppendParams& p, const DenseView& from,
   const codec::Int4Factors factors =
       codec::int4_factors(-largest_of_warp(-low), largest_of_warp(high));
   if (lane == 0) {
-    *reinterpret_cast<uint32_t*>(side.scales + scale_offset(side, block, slot, head)) =
+    *reinterpret_cast<uint32_t*>(side.scales + scale_offset(side, at.block, at.slot, head)) =
         codec::int4_factor_bits(factors);
   }
-  uint8_t* row = side.data + row_offset(side, block, slot, head);
   ATTNRT_UNROLL
   for (int c = 0; c < kColumns; ++c) {
     if (c * 32 >= dim) continue;
     const auto code = static_cast<float>(codec::int4_code(y[c], factors));
     const float next = shuffle_xor(code, 1);
-    if (lane % 2 == 0) row[c * 16 + lane / 2] = static_cast<uint8_t>(code + 16.0F * next);
+    if (lane % 2 == 0) at.row[c * 16 + lane / 2] = static_cast<uint8_t>(code + 16.0F * next);
   }
 }
 

@@ -24,10 +24,10 @@ namespace attnrt::cuda {
 constexpr float kMinusInfinity = -INFINITY;
 
 // Products of weights with scales of rows could leave the range of f16: there they are halves in a
-// unit of their query row's.
+// unit of their query row's. Rotated rows alone are served so; see docs/accuracy.md.
 template <Format kFormat, class Half>
 constexpr bool has_units() {
-  return __is_same(Half, F16) && may_have_row_scales(kFormat);
+  return __is_same(Half, F16) && is_rotated(kFormat);
 }
 
 // Other weights of f16 are 2^15 times as large: the smallest keep more of their bits.
