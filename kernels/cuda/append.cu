@@ -13,7 +13,8 @@ const char* with_kernel(Format format, Body body) {
     case Format::kBf16:
       return body(append<Format::kBf16>);
     case Format::kE4m3:
-      return body(append<Format::kE4m3>);
+    case Format::kE4m3Rows:
+      return body(append<Format::kE4m3>);  // the view says whether rows have scales
     case Format::kE5m2:
       return body(append<Format::kE5m2>);
     case Format::kInt8:

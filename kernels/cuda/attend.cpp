@@ -24,11 +24,15 @@ const char* with_formats(const AttendKernel& k, Body body) {
     case Format::kE4m3:
       return f16 ? body.template operator()<Format::kE4m3, F16>()
                  : body.template operator()<Format::kE4m3, Bf16>();
+    case Format::kE4m3Rows:
+      return f16 ? body.template operator()<Format::kE4m3Rows, F16>()
+                 : body.template operator()<Format::kE4m3Rows, Bf16>();
     case Format::kE5m2:
       return f16 ? body.template operator()<Format::kE5m2, F16>()
                  : body.template operator()<Format::kE5m2, Bf16>();
     case Format::kInt8:
-      return body.template operator()<Format::kInt8, Bf16>();
+      return f16 ? body.template operator()<Format::kInt8, F16>()
+                 : body.template operator()<Format::kInt8, Bf16>();
     case Format::kDsMlaV32:
       return body.template operator()<Format::kDsMlaV32, Bf16>();
     case Format::kInt4:

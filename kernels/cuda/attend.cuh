@@ -23,8 +23,23 @@ namespace attnrt::cuda {
 
 constexpr float kMinusInfinity = -INFINITY;
 
-// Products of weights with scales of rows could leave the range of f16: there they are halves in a
-// unit of their query row's. Rotated rows alone are served so; see docs/accuracy.md.
+template <class Half>
+constexpr Dtype dtype_of() {
+  return __is_same(Half, F16) ? Dtype::kF16 : Dtype::kBf16;
+}
+
+// What weights and V are multiplied as: q's type, or bf16 where a weight has two parts.
+template <int kParts, class Half>
+struct ValueHalfOf {
+  using Type = Half;
+};
+template <class Half>
+struct ValueHalfOf<2, Half> {
+  using Type = Bf16;
+};
+
+// Products of weights with scales of rotated rows could leave the range of f16: there they are
+// halves in a unit of their query row's. See docs/accuracy.md.
 template <Format kFormat, class Half>
 constexpr bool has_units() {
   return __is_same(Half, F16) && is_rotated(kFormat);
@@ -95,7 +110,9 @@ class Attend {
   using QueryHalf = typename QueryHalfOf<kRotated, Half>::Type;
   static constexpr Format kElements = elements_of(kFormat);
   static constexpr int kUnit = per_unit(kElements);
-  static constexpr bool kHasUnits = has_units<kFormat, Half>();
+  static constexpr int kWeightParts = weight_parts(kFormat, dtype_of<Half>());
+  using ValueHalf = typename ValueHalfOf<kWeightParts, Half>::Type;
+  static constexpr bool kHasUnits = has_units<kFormat, ValueHalf>();
   static constexpr int kKeys = TileOf::kKeys;
   // Eights of keys whose scores a warp computes, and chunks of 16 bytes of V's rows that it adds.
   static constexpr int kEights = kByRows ? kKeys / 8 : kKeys / 8 / kWarps;
@@ -132,9 +149,6 @@ class Attend {
   }
 
  private:
-  ATTNRT_DEVICE bool has_row_scales() const {
-    return may_have_row_scales(kFormat) && p_.k.scales != nullptr;
-  }
   // This thread's rows of the block's: two of a fragment.
   ATTNRT_DEVICE int row_of(int i) const {
     return (kByRows ? warp_ * kWarpRows : 0) + lane_ / 4 + 8 * i;
@@ -164,16 +178,17 @@ class Attend {
       // Rows behind the last do what the last does; nobody looks at them.
       const int row = row_of(i) < item.q.rows ? row_of(i) : item.q.rows - 1;
       const RowPlace at = place_of(p_, item.q, row);
-      mask_[i] = row_mask(p_, item.q.sequence, at.query);
+      mask_[i] = row_mask(p_, at.sequence, at.query);
+      // A shared prefix ends before what a row sees, and within a tile.
+      if (mask_[i].high > item.kv_end) mask_[i].high = item.kv_end;
       if (p_.alibi_slopes != nullptr) {
         slope_[i] = p_.alibi_slopes[at.head] * kLog2E;
-        const int q_len =
-            p_.batch->q_start[item.q.sequence + 1] - p_.batch->q_start[item.q.sequence];
-        position_[i] = p_.batch->kv_len[item.q.sequence] - q_len + at.query;
+        const int q_len = p_.batch->q_start[at.sequence + 1] - p_.batch->q_start[at.sequence];
+        position_[i] = p_.batch->kv_len[at.sequence] - q_len + at.query;
       }
     }
-    scale_ =
-        p_.softmax_scale * scale_of(p_.k_scale, item.q.kv_head) * expanded_factor<kFormat, Half>();
+    scale_ = p_.softmax_scale * scale_of(p_.k_scale, item.q.kv_head) *
+             expanded_factor<kElements, Half>();
     ATTNRT_UNROLL
     for (int c = 0; c < kWarpChunks; ++c) {
       ATTNRT_UNROLL
@@ -323,7 +338,7 @@ class Attend {
           // Both units are in one block: eight elements of the key that this thread holds.
           const SharedAddress scale =
               scales_at(k, first + lane_ / 4, (step * 4 + m) * 2 + lane_ % 4 / 2);
-          scale_pairs(wide[i], load_block_scales<Half>(scale, scale));
+          scale_pairs<Half>(wide[i], load_block_scales<Half>(scale, scale));
         }
       }
       ATTNRT_UNROLL
@@ -382,7 +397,6 @@ class Attend {
 
   // Scales, cap, bias and mask, in powers of 2.
   ATTNRT_DEVICE void finish_scores(SharedAddress k, int begin) {
-    const bool scaled = has_row_scales();
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
       const bool masked = !all_visible(mask_[r], begin, begin + kKeys);
@@ -393,7 +407,7 @@ class Attend {
           const int key = key_of(e, i);
           float& s = scores_[e][2 * r + i];
           if constexpr (!has_stretches(kFormat)) s *= scale_;
-          if (scaled) s *= row_scale(row_scale_at(k, key));
+          if constexpr (has_row_scales(kFormat)) s *= row_scale(row_scale_at(k, key));
           if (p_.softcap > 0.0F) s = p_.softcap * tanh_fast(s / p_.softcap);
           s *= kLog2E;
           if (p_.alibi_slopes != nullptr) {
@@ -407,7 +421,7 @@ class Attend {
 
   // The scale of V's row of key (e, i).
   ATTNRT_DEVICE float value_scale(SharedAddress k, int e, int i) const {
-    if (!has_row_scales()) return 1.0F;
+    if constexpr (!has_row_scales(kFormat)) return 1.0F;
     return row_scale(row_scale_at(k, kKeys + key_of(e, i)));
   }
 
@@ -451,7 +465,7 @@ class Attend {
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
       const float before = reference_[r];
-      const float now = fmaxf(before, top.score[r] - weight_exponent<kFormat, Half>());
+      const float now = fmaxf(before, top.score[r] - weight_exponent<kFormat, ValueHalf>());
       // Where nothing is visible yet any number will do: 2^(-inf - 0) is 0, and NaN stays NaN.
       const float base = now == kMinusInfinity ? 0.0F : now;
       const float factor = now == before ? 1.0F : exp2_fast(before - base);
@@ -467,9 +481,10 @@ class Attend {
           float weight = exp2_fast(score - base);
           total_[r] += weight;
           if constexpr (has_infinities(kFormat)) {
-            if (weight < least_weight<Half>()) weight = least_weight<Half>();  // false for NaN
+            if (weight < least_weight<ValueHalf>())
+              weight = least_weight<ValueHalf>();  // false for NaN
           }
-          if (kHasUnits || has_row_scales()) weight *= value_scale(k, e, i) * per_unit_of_row;
+          if constexpr (has_row_scales(kFormat)) weight *= value_scale(k, e, i) * per_unit_of_row;
           scores_[e][2 * r + i] = score == kMinusInfinity ? kUnseen : weight;
         }
       }
@@ -527,19 +542,32 @@ class Attend {
     return base_ + at + static_cast<SharedAddress>(warp * kWarpRows + lane_ / 4 + 8 * r) * 4;
   }
 
-  // Of stretch t, where V has stretches.
-  ATTNRT_DEVICE SharedAddress weight_at(int row, int key, int t = 0) const {
+  // Copy n: of stretch n, or part n.
+  ATTNRT_DEVICE SharedAddress weight_at(int row, int key, int n = 0) const {
     return base_ + layout_.weights +
-           static_cast<SharedAddress>(t * TileOf::kRows + row) * layout_.weight_pitch +
+           static_cast<SharedAddress>(n * TileOf::kRows + row) * layout_.weight_pitch +
            static_cast<SharedAddress>(key) * 2;
+  }
+  // A pair of weights as pairs of halves.
+  ATTNRT_DEVICE static void pack_parts(float low, float high, uint32_t (&to)[kWeightParts]) {
+    to[0] = pack_halves<ValueHalf>(low, high);
+    if constexpr (kWeightParts == 2) {
+      to[1] = pack_halves<ValueHalf>(
+          low - half_to_float<ValueHalf>(static_cast<uint16_t>(to[0] & 0xFFFFU)),
+          high - half_to_float<ValueHalf>(static_cast<uint16_t>(to[0] >> 16)));
+    }
   }
   ATTNRT_DEVICE void store_weights() {
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
       ATTNRT_UNROLL
       for (int e = 0; e < kEights; ++e) {
-        store_shared<uint32_t>(weight_at(row_of(r), key_of(e, 0)),
-                               pack_halves<Half>(scores_[e][2 * r], scores_[e][2 * r + 1]));
+        uint32_t parts[kWeightParts];
+        pack_parts(scores_[e][2 * r], scores_[e][2 * r + 1], parts);
+        ATTNRT_UNROLL
+        for (int n = 0; n < kWeightParts; ++n) {
+          store_shared<uint32_t>(weight_at(row_of(r), key_of(e, 0), n), parts[n]);
+        }
       }
     }
   }
@@ -561,14 +589,20 @@ class Attend {
     }
   }
 
+  // Fragments of the weights of a tile's keys, 16 at a time.
+  using Fragments = uint32_t[kKeys / 16][kWeightParts][4];
+
   // The fragments of a warp's own rows. Not out of scores_, which would have to be kept for it.
-  ATTNRT_DEVICE void store_weights(const uint32_t (&a)[kKeys / 16][4]) {
+  ATTNRT_DEVICE void store_weights(const Fragments& a) {
     ATTNRT_UNROLL
     for (int step = 0; step < kKeys / 16; ++step) {
       ATTNRT_UNROLL
-      for (int i = 0; i < 4; ++i) {
-        store_shared<uint32_t>(weight_at(row_of(i % 2), step * 16 + i / 2 * 8 + lane_ % 4 * 2),
-                               a[step][i]);
+      for (int n = 0; n < kWeightParts; ++n) {
+        ATTNRT_UNROLL
+        for (int i = 0; i < 4; ++i) {
+          const int key = step * 16 + i / 2 * 8 + lane_ % 4 * 2;
+          store_shared<uint32_t>(weight_at(row_of(i % 2), key, n), a[step][n][i]);
+        }
       }
     }
   }
@@ -578,25 +612,32 @@ class Attend {
     return slot + layout_.slot_scales + static_cast<SharedAddress>(key) * layout_.scale_pitch +
            static_cast<SharedAddress>(b);
   }
+  template <class PairHalf>
   ATTNRT_DEVICE static void scale_pairs(uint32_t (&pairs)[kUnit], uint32_t scales) {
     ATTNRT_UNROLL
-    for (int j = 0; j < kUnit; ++j) pairs[j] = multiply_halves<Half>(pairs[j], scales);
+    for (int j = 0; j < kUnit; ++j) pairs[j] = multiply_halves<PairHalf>(pairs[j], scales);
   }
 
   // The stretch of V that this warp's c-th chunk is in; 0 where there are none.
   static constexpr int stretch_of(int c) {
     return has_stretches(kFormat) ? c * kWarps * 8 * kUnit / kStretch : 0;
   }
-  // The fragment of weights of the tile's keys [16 step, 16 step + 16), for chunk c.
-  ATTNRT_DEVICE void weights_of(int step, uint32_t (&a)[4], int c = 0) const {
+  // The weights of the tile's keys [16 step, 16 step + 16), for chunk c.
+  ATTNRT_DEVICE void weights_of(int step, uint32_t (&a)[kWeightParts][4], int c = 0) const {
     if constexpr (kByRows) {
       ATTNRT_UNROLL
       for (int i = 0; i < 4; ++i) {
         const float(&s)[4] = scores_[2 * step + i / 2];
-        a[i] = pack_halves<Half>(s[i % 2 * 2], s[i % 2 * 2 + 1]);
+        uint32_t parts[kWeightParts];
+        pack_parts(s[i % 2 * 2], s[i % 2 * 2 + 1], parts);
+        ATTNRT_UNROLL
+        for (int n = 0; n < kWeightParts; ++n) a[n][i] = parts[n];
       }
     } else {
-      load_matrices(a, weight_at(lane_ % 16, step * 16 + lane_ / 16 * 8, stretch_of(c)));
+      ATTNRT_UNROLL
+      for (int n = 0; n < kWeightParts; ++n) {
+        load_matrices(a[n], weight_at(lane_ % 16, step * 16 + lane_ / 16 * 8, stretch_of(c) + n));
+      }
     }
   }
 
@@ -614,21 +655,22 @@ class Attend {
       if constexpr (kRotated) {
         const auto zero = load_shared<uint32_t>(row_scale_at(v, kKeys + key));
         const auto next = load_shared<uint32_t>(row_scale_at(v, kKeys + key + 1));
-        expand_codes<Half>(stored[m], based_zeros<Half>(zero, next), wide[m]);
+        expand_codes<ValueHalf>(stored[m], based_zeros<ValueHalf>(zero, next), wide[m]);
       } else {
-        expand<kElements, Half>(stored[m], wide[m]);
+        expand<kElements, ValueHalf>(stored[m], wide[m]);
       }
       if constexpr (has_block_scales(kFormat)) {
         // Four columns of two keys, one block each.
         const SharedAddress scale = scales_at(v, key, chunk * 2 + lane_ / 16);
-        scale_pairs(wide[m], load_block_scales<Half>(scale, scale + layout_.scale_pitch));
+        scale_pairs<ValueHalf>(wide[m],
+                               load_block_scales<ValueHalf>(scale, scale + layout_.scale_pitch));
       }
     }
   }
 
   // sums_ += weights V.
   ATTNRT_DEVICE void add_values(SharedAddress v) {
-    uint32_t a[kKeys / 16][4];
+    Fragments a;
     ATTNRT_UNROLL
     for (int step = 0; step < kKeys / 16; ++step) weights_of(step, a[step]);
     if constexpr (has_specials(kFormat)) {
@@ -642,8 +684,11 @@ class Attend {
       }
       ATTNRT_UNROLL
       for (int j = 0; j < kUnit; ++j) {
-        multiply_add<Half>(sums_[c][j], a[2 * half], wide[0][j], wide[1][j]);
-        multiply_add<Half>(sums_[c][j], a[2 * half + 1], wide[2][j], wide[3][j]);
+        ATTNRT_UNROLL
+        for (int n = 0; n < kWeightParts; ++n) {
+          multiply_add<ValueHalf>(sums_[c][j], a[2 * half][n], wide[0][j], wide[1][j]);
+          multiply_add<ValueHalf>(sums_[c][j], a[2 * half + 1][n], wide[2][j], wide[3][j]);
+        }
       }
     });
   }
@@ -663,12 +708,13 @@ class Attend {
     }
   }
 
-  ATTNRT_DEVICE static bool has_unseen(const uint32_t (&a)[kKeys / 16][4]) {
+  // What a weight's first part leaves may be negative: that says nothing.
+  ATTNRT_DEVICE static bool has_unseen(const Fragments& a) {
     uint32_t signs = 0;
     ATTNRT_UNROLL
     for (int step = 0; step < kKeys / 16; ++step) {
       ATTNRT_UNROLL
-      for (int i = 0; i < 4; ++i) signs |= a[step][i];
+      for (int i = 0; i < 4; ++i) signs |= a[step][0][i];
     }
     return (signs & kUnseenSigns) != 0;
   }
@@ -680,7 +726,7 @@ class Attend {
       ATTNRT_UNROLL
       for (int m = 0; m < 4; ++m) {
         ATTNRT_UNROLL
-        for (int j = 0; j < kUnit; ++j) found |= special_halves<Half>(wide[m][j]);
+        for (int j = 0; j < kUnit; ++j) found |= special_halves<ValueHalf>(wide[m][j]);
       }
     });
     return any_lane(found != 0);
@@ -688,7 +734,7 @@ class Attend {
 
   // Each row over the keys that it sees and no others: slow, for tiles with special values of which
   // not every row sees all.
-  ATTNRT_DEVICE void add_seen_values(SharedAddress v, const uint32_t (&a)[kKeys / 16][4]) {
+  ATTNRT_DEVICE void add_seen_values(SharedAddress v, const Fragments& a) {
     if constexpr (kByRows) {
       store_weights(a);
       sync_warp();
@@ -702,20 +748,29 @@ class Attend {
         ATTNRT_UNROLL
         for (int c = 0; c < kWarpChunks; ++c) {
           if (chunk_of(c) >= chunks_) continue;
-          const auto weight = load_shared<uint16_t>(weight_at(row_of(r), key, stretch_of(c)));
+          const float weight = weight_of(row_of(r), key, stretch_of(c));
           ATTNRT_UNROLL
           for (int j = 0; j < kUnit; ++j) {
             ATTNRT_UNROLL
             for (int i = 0; i < 2; ++i) {
-              sums_[c][j][2 * r + i] += half_to_float<Half>(weight) *
-                                        expand_one<kElements, Half>(row, scales_at(v, key, 0),
-                                                                    column_of(chunk_of(c), j, i));
+              sums_[c][j][2 * r + i] +=
+                  weight * expand_one<kElements, ValueHalf>(row, scales_at(v, key, 0),
+                                                            column_of(chunk_of(c), j, i));
             }
           }
         }
       }
     }
     if constexpr (kByRows) sync_warp();
+  }
+
+  ATTNRT_DEVICE float weight_of(int row, int key, int stretch) const {
+    float weight = 0.0F;
+    ATTNRT_UNROLL
+    for (int n = 0; n < kWeightParts; ++n) {
+      weight += half_to_float<ValueHalf>(load_shared<uint16_t>(weight_at(row, key, stretch + n)));
+    }
+    return weight;
   }
 
   // Sums to out, or to a part of the result.
@@ -739,14 +794,14 @@ class Attend {
     ATTNRT_UNROLL
     for (int r = 0; r < 2; ++r) {
       if (row_of(r) >= item.q.rows) continue;
-      if (item.unit < 0) {
+      if (item.units == 0) {
         write_row(item, r);
       } else {
         write_part(item, r);
       }
     }
-    if (item.unit >= 0) {
-      finish_unit<TileOf::kRows>(p_, item.unit, expanded_factor<kFormat, Half>(),
+    for (int unit = item.unit; unit < item.unit + item.units; ++unit) {
+      finish_unit<TileOf::kRows>(p_, unit, expanded_factor<kElements, ValueHalf>(),
                                  base_ + layout_.maxima);
     }
   }
@@ -788,7 +843,7 @@ class Attend {
     Softmax s{reference_[r], total_[r]};
     const float kept = s.join_sink(p_, out.head());
     const float factor = s.inverse() * kept * scale_of(p_.v_scale, item.q.kv_head) *
-                         expanded_factor<kFormat, Half>() * unit_[r];
+                         expanded_factor<kElements, ValueHalf>() * unit_[r];
     for_columns(r,
                 [&](int column, float sum) { out.write(column, s.empty() ? 0.0F : sum * factor); });
     if (speaks()) out.write_lse(s.lse());
@@ -825,12 +880,12 @@ class Attend {
 template <class TileOf, class Half, bool kByRows>
 ATTNRT_KERNEL(kThreads, 1)
 attend(const ATTNRT_ARGUMENT AttendParams p) {
-  const SharedLayout layout =
-      shared_layout(TileOf::kFormat, p.dim_qk, p.dim_v, p.latent, TileOf::kRows, TileOf::kKeys);
+  const SharedLayout layout = shared_layout(TileOf::kFormat, dtype_of<Half>(), p.dim_qk, p.dim_v,
+                                            p.latent, TileOf::kRows, TileOf::kKeys);
   Attend<TileOf, Half, kByRows> block(p, layout, shared_memory());
-  const int begin = p.division.first_item[block_index()];
-  const int end = p.division.first_item[block_index() + 1];
-  for (int i = begin; i < end; ++i) block.run(p.division.items[i]);
+  const int begin = p.first_item[block_index()];
+  const int end = p.first_item[block_index() + 1];
+  for (int i = begin; i < end; ++i) block.run(p.batch->division.items[i]);
 }
 
 }  // namespace attnrt::cuda

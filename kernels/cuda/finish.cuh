@@ -47,7 +47,7 @@ class RowOut {
  public:
   ATTNRT_DEVICE RowOut(const AttendParams& p, const QueryRows& q, int row) : p_(p) {
     const RowPlace at = place_of(p, q, row);
-    token_ = p.batch->q_start[q.sequence] + at.query;
+    token_ = p.batch->q_start[at.sequence] + at.query;
     head_ = at.head;
     row_ = p.out.data + token_ * p.out.token_stride + head_ * p.out.head_stride;
   }
@@ -83,6 +83,31 @@ ATTNRT_DEVICE float* part_row(const AttendParams& p, int part, int row) {
   return p.partials + (int64_t{part} * kRows + row) * partial_width(p.dim_v);
 }
 
+// The partial results of a unit's row: of its own keys, then of those that it shares.
+template <int kRows>
+class RowParts {
+ public:
+  ATTNRT_DEVICE RowParts(const AttendParams& p, const SplitUnit& unit, int row)
+      : p_(p), own_(unit.parts), row_(row) {
+    if (unit.shared_row < 0) return;
+    const int at = unit.shared_row + row;
+    shared_ = p.batch->division.shared_tiles[unit.first_tile + at / kRows];
+    shared_row_ = at % kRows;
+  }
+  ATTNRT_DEVICE int count() const { return own_.count + shared_.count; }
+  ATTNRT_DEVICE const float* operator[](int i) const {
+    if (i < own_.count) return part_row<kRows>(p_, own_.first + i, row_);
+    return part_row<kRows>(p_, shared_.first + i - own_.count, shared_row_);
+  }
+
+ private:
+  const AttendParams& p_;
+  const PartRange own_;
+  PartRange shared_{0, 0};
+  const int row_;
+  int shared_row_ = 0;
+};
+
 // One row out of its parts, by a warp: maximum and total with a lane a part, then each lane its
 // columns.
 template <int kRows>
@@ -90,20 +115,20 @@ ATTNRT_DEVICE void combine_row(const AttendParams& p, const SplitUnit& unit, int
   constexpr int kMostColumns = 512 / 32;  // of a lane
   const RowOut out(p, unit.q, row);
   const int lane = thread_index() % 32;
-  const auto part = [&](int i) { return part_row<kRows>(p, unit.first_part + i, row); };
+  const RowParts<kRows> parts(p, unit, row);
   float top = -INFINITY;
-  for (int i = lane; i < unit.parts; i += 32) top = fmaxf(top, part(i)[p.dim_v]);
+  for (int i = lane; i < parts.count(); i += 32) top = fmaxf(top, parts[i][p.dim_v]);
   top = largest_of_warp(top);
   const float base = top == -INFINITY ? 0.0F : top;
   Softmax all{base, 0.0F};
-  for (int i = lane; i < unit.parts; i += 32) {
-    all.total += exp2f(part(i)[p.dim_v] - base) * part(i)[p.dim_v + 1];
+  for (int i = lane; i < parts.count(); i += 32) {
+    all.total += exp2f(parts[i][p.dim_v] - base) * parts[i][p.dim_v + 1];
   }
   all.total = sum_of_warp(all.total);
 
   float sums[kMostColumns] = {};
-  for (int i = 0; i < unit.parts; ++i) {
-    const float* from = part(i);
+  for (int i = 0; i < parts.count(); ++i) {
+    const float* from = parts[i];
     const float weight = exp2f(from[p.dim_v] - base);
     if (weight == 0.0F) continue;  // a part that saw nothing counts for nothing
     ATTNRT_UNROLL
@@ -127,18 +152,18 @@ ATTNRT_DEVICE void combine_row(const AttendParams& p, const SplitUnit& unit, int
 template <int kRows>
 ATTNRT_DEVICE void finish_unit(const AttendParams& p, int unit_index, float value_factor,
                                SharedAddress scratch) {
-  const SplitUnit& unit = p.division.units[unit_index];
+  const SplitUnit& unit = p.batch->division.units[unit_index];
   sync_block();
   if (thread_index() == 0) {
-    store_shared<uint32_t>(scratch, add_and_order(&p.division.arrived[unit_index], 1));
+    store_shared<uint32_t>(scratch, add_and_order(&p.arrived[unit_index], 1));
   }
   sync_block();
-  if (load_shared<uint32_t>(scratch) + 1 != static_cast<uint32_t>(unit.parts)) return;
+  if (load_shared<uint32_t>(scratch) + 1 != static_cast<uint32_t>(unit.arrivals)) return;
   const float scale = value_factor * scale_of(p.v_scale, unit.q.kv_head);
   for (int row = thread_index() / 32; row < unit.q.rows; row += kWarps) {
     combine_row<kRows>(p, unit, row, scale);
   }
-  if (thread_index() == 0) p.division.arrived[unit_index] = 0;
+  if (thread_index() == 0) p.arrived[unit_index] = 0;
 }
 
 }  // namespace attnrt::cuda

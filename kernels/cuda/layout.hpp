@@ -48,7 +48,7 @@ struct SharedLayout {
   uint32_t v_pitch;
   uint32_t weight_pitch;
   uint32_t q_rest;   // q stands at 0; where its rows are rotated, what is left of it here
-  uint32_t weights;  // [rows][keys] of halves; of stretches of V, one behind the other
+  uint32_t weights;  // [weight_copies][rows][keys] of halves
   uint32_t maxima;   // f32 [warps][16]
   uint32_t totals;   // the same
   uint32_t ring;
@@ -57,8 +57,19 @@ struct SharedLayout {
   uint32_t scale_pitch;  // of a row's scales of blocks; 0: rows have one scale, K's slot V's too
 };
 
-constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int latent, int rows,
-                                     int keys) {
+// Weights times scales of V's rows leave f16's range, and a unit for all of them would leave those
+// of small scales no bits: there they stand as two bf16, the second what the first leaves.
+constexpr int weight_parts(Format format, Dtype half) {
+  return has_row_scales(format) && !is_rotated(format) && half == Dtype::kF16 ? 2 : 1;
+}
+// How often a weight stands in shared memory: times the scale of each stretch of V, or in parts.
+constexpr int weight_copies(Format format, Dtype half) {
+  return has_stretches(format) ? kStretches : weight_parts(format, half);
+}
+
+// half: the type of q.
+constexpr SharedLayout shared_layout(Format format, Dtype half, int dim_qk, int dim_v, int latent,
+                                     int rows, int keys) {
   const int k_bytes = padded_row_bytes(format, dim_qk);
   const int v_bytes = latent != 0 ? 0 : round_up(row_bytes(format, dim_v), 32);
   SharedLayout s{};
@@ -69,8 +80,7 @@ constexpr SharedLayout shared_layout(Format format, int dim_qk, int dim_v, int l
   s.weight_pitch = static_cast<uint32_t>(keys * 2 + 16);
   s.q_rest = static_cast<uint32_t>(rows) * s.q_pitch;
   s.weights = (is_rotated(format) ? 2 : 1) * s.q_rest;
-  s.maxima = s.weights + static_cast<uint32_t>((has_stretches(format) ? kStretches : 1) * rows) *
-                             s.weight_pitch;
+  s.maxima = s.weights + static_cast<uint32_t>(weight_copies(format, half) * rows) * s.weight_pitch;
   s.totals = s.maxima + kWarps * kWarpRows * 4;
   s.ring = s.totals + kWarps * kWarpRows * 4;
   const uint32_t pitch = s.k_pitch > s.v_pitch ? s.k_pitch : s.v_pitch;

@@ -5,8 +5,18 @@
 
 namespace attnrt::cuda {
 
-// What the bytes of a cache's rows are. Whether a row has a scale of its own is the view's to say.
-enum class Format : int32_t { kF16, kBf16, kE4m3, kE5m2, kInt8, kNvfp4, kInt4, kDsMlaV32 };
+// What the bytes of a cache's rows are. kE4m3Rows: e4m3 with a scale a row.
+enum class Format : int32_t {
+  kF16,
+  kBf16,
+  kE4m3,
+  kE4m3Rows,
+  kE5m2,
+  kInt8,
+  kNvfp4,
+  kInt4,
+  kDsMlaV32
+};
 
 constexpr int element_bits(Format f) {
   if (f == Format::kNvfp4 || f == Format::kInt4) return 4;
@@ -22,7 +32,7 @@ constexpr bool has_stretches(Format f) {
 }
 // What the first values of a row are.
 constexpr Format elements_of(Format f) {
-  return has_stretches(f) ? Format::kE4m3 : f;
+  return has_stretches(f) || f == Format::kE4m3Rows ? Format::kE4m3 : f;
 }
 constexpr int row_bytes(Format f, int dim) {
   if (has_stretches(f) && dim > kStretched) return kUnscaledAt + (dim - kStretched) * 2;
@@ -34,9 +44,8 @@ constexpr int kScaledBlock = 16;
 constexpr bool has_block_scales(Format f) {
   return f == Format::kNvfp4;
 }
-// Whether rows may have a scale each: the view says whether they do.
-constexpr bool may_have_row_scales(Format f) {
-  return f == Format::kE4m3 || f == Format::kInt8 || f == Format::kInt4;
+constexpr bool has_row_scales(Format f) {
+  return f == Format::kE4m3Rows || f == Format::kInt8 || f == Format::kInt4;
 }
 // Whether rows are rotated, and a row's zero point is in the last four bits of its scale.
 constexpr bool is_rotated(Format f) {
@@ -97,13 +106,26 @@ struct ScaleView {
   int32_t count;  // 0: 1.0
 };
 
-// Rows [row_begin, row_begin + rows) of a sequence's query rows of one KV head: row r is query
-// token r / group with head r % group of the KV head's group.
+// Rows [row_begin, row_begin + rows) of one KV head: row r is query token r / group with head
+// r % group of the KV head's group. Tokens are those of the sequence, or of several sequences over
+// keys that they share, which are then looked up in the sequence's row of the block table.
 struct QueryRows {
   int32_t sequence;
   int32_t kv_head;
   int32_t row_begin;
   int32_t rows;
+  int32_t shared;  // the first of the tokens in `tokens`; -1: the sequence's
+};
+// A token of a sequence's query.
+struct QueryToken {
+  int32_t sequence;
+  int32_t query;
+};
+
+// Of the partial results.
+struct PartRange {
+  int32_t first;
+  int32_t count;
 };
 
 // Query rows over keys [kv_begin, kv_end) of their sequence.
@@ -111,18 +133,30 @@ struct WorkItem {
   QueryRows q;
   int32_t kv_begin;
   int32_t kv_end;
-  int32_t unit;  // of `units`, whose part this is; -1: the whole
-  int32_t part;  // of the partial results
+  int32_t unit;   // the first of `units` whose part this is
+  int32_t units;  // so many; 0: this is the whole
+  int32_t part;   // of the partial results
 };
 
-// Rows whose context was divided among items.
+// Rows of a sequence whose context was divided among items, some perhaps of other sequences too.
 struct SplitUnit {
   QueryRows q;
-  int32_t first_part;
-  int32_t parts;
+  PartRange parts;     // of these rows alone
+  int32_t arrivals;    // items that must be done
+  int32_t shared_row;  // the first of the rows among those that share keys; -1: they share none
+  int32_t first_tile;  // of those rows, in `shared_tiles`
+};
+
+// How a batch's work is divided; parts of rows that share keys by tiles of kRows of them.
+struct DivisionView {
+  const WorkItem* items;
+  const SplitUnit* units;
+  const QueryToken* tokens;
+  const PartRange* shared_tiles;
 };
 
 struct BatchView {
+  DivisionView division;
   const int32_t* q_start;
   const int32_t* kv_len;
   const int32_t* block_table;
@@ -132,19 +166,11 @@ struct BatchView {
   const int64_t* tree_offset;
 };
 
-// How a batch's work is divided: a block works through items [first_item[block], first_item[block +
-// 1]).
-struct DivisionView {
-  const int32_t* first_item;
-  const WorkItem* items;
-  const SplitUnit* units;
-  uint32_t* arrived;  // a unit's parts that are done; 0 between calls
-};
-
 struct AttendParams {
-  const BatchView* batch;  // in device memory: a replayed launch finds another batch's there
-  DivisionView division;
-  float* partials;  // [parts][kRows][partial_width(dim_v)]
+  const BatchView* batch;     // in device memory: a replayed launch finds another batch's there
+  const int32_t* first_item;  // a block works through [first_item[block], first_item[block + 1])
+  uint32_t* arrived;          // items of a unit that are done; 0 between calls
+  float* partials;            // [parts][kRows][partial_width(dim_v)]
   DenseView q;
   DenseView out;
   float* lse;

@@ -80,7 +80,7 @@ class Ring {
       copy_block_scales(side, slot + layout_.slot_scales, keys);
       return;
     }
-    if (!may_have_row_scales(TileOf::kFormat) || side.scales == nullptr) return;
+    if constexpr (!has_row_scales(TileOf::kFormat)) return;
     // V's scales are wanted before its rows, by the weights; its zero points with its rows.
     if (keys) copy_scales(p_.k, slot + layout_.slot_scales);
     if (keys || is_rotated(TileOf::kFormat)) {

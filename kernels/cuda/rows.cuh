@@ -15,19 +15,23 @@ ATTNRT_DEVICE int divide(int n, const Divisor& by) {
 }
 
 struct RowPlace {
+  int sequence;
   int query;  // of the sequence
   int head;
 };
 
 ATTNRT_DEVICE RowPlace place_of(const AttendParams& p, const QueryRows& q, int row) {
-  const int query = divide(q.row_begin + row, p.group);
+  const int token = divide(q.row_begin + row, p.group);
   const int group = static_cast<int>(p.group.d);
-  return {query, q.kv_head * group + (q.row_begin + row - query * group)};
+  const int head = q.kv_head * group + (q.row_begin + row - token * group);
+  if (q.shared < 0) return {q.sequence, token, head};
+  const QueryToken& of = p.batch->division.tokens[q.shared + token];
+  return {of.sequence, of.query, head};
 }
 
 ATTNRT_DEVICE const uint8_t* query_row(const AttendParams& p, const QueryRows& q, int row) {
   const RowPlace at = place_of(p, q, row);
-  return p.q.data + (p.batch->q_start[q.sequence] + at.query) * p.q.token_stride +
+  return p.q.data + (p.batch->q_start[at.sequence] + at.query) * p.q.token_stride +
          at.head * p.q.head_stride;
 }
 

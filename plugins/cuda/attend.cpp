@@ -40,7 +40,8 @@ class AttendOp : public plugin::Op {
   AttendParams make_params(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
     AttendParams p{};
     p.batch = schedule.batch();
-    p.division = schedule.division();
+    p.first_item = schedule.first_item();
+    p.arrived = schedule.arrived();
     p.partials = static_cast<float*>(a.scratch);
     p.q = to_view(a.q);
     p.out = to_view(a.out);

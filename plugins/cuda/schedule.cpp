@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sharing.hpp"
+
 namespace attnrt::cuda {
 namespace {
 
@@ -20,26 +22,44 @@ constexpr uint64_t aligned(uint64_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-// Offsets within the state: tickets, which are zeros between calls and are never copied to, then
-// what a schedule copies there. Only the last part depends on the batch.
+// Offsets within the state of what a captured launch holds addresses of: tickets, which are zeros
+// between calls and are never copied to, then what a schedule copies there, from `batch` on.
 struct StateLayout {
-  explicit StateLayout(int32_t blocks) {
+  StateLayout(const Layer& layer, int32_t blocks) {
     const auto n = static_cast<uint64_t>(blocks);
-    batch = aligned(n * sizeof(uint32_t));
+    const auto shared = static_cast<uint64_t>(most_shared_units(layer));
+    batch = aligned((n + shared) * sizeof(uint32_t));
     first_item = batch + aligned(sizeof(BatchView));
-    units = first_item + aligned((n + 1) * sizeof(int32_t));
-    items = units + aligned(n * sizeof(SplitUnit));
-  }
-  [[nodiscard]] uint64_t bytes(uint64_t item_count) const {
-    return items + item_count * sizeof(WorkItem);
+    division = first_item + aligned((n + 1) * sizeof(int32_t));
   }
 
   uint64_t arrived = 0;
   uint64_t batch;
   uint64_t first_item;
-  uint64_t units;
-  uint64_t items;
+  uint64_t division;
 };
+
+// Offsets of a batch's division, which launches find through its BatchView.
+struct DivisionLayout {
+  DivisionLayout(uint64_t begin, const DivisionBounds& n) {
+    items = begin;
+    units = items + aligned(static_cast<uint64_t>(n.items) * sizeof(WorkItem));
+    tokens = units + aligned(static_cast<uint64_t>(n.units) * sizeof(SplitUnit));
+    shared_tiles = tokens + aligned(static_cast<uint64_t>(n.tokens) * sizeof(QueryToken));
+    end = shared_tiles + aligned(static_cast<uint64_t>(n.shared_tiles) * sizeof(PartRange));
+  }
+
+  uint64_t items;
+  uint64_t units;
+  uint64_t tokens;
+  uint64_t shared_tiles;
+  uint64_t end;
+};
+
+DivisionBounds size_of(const Division& d) {
+  const auto size = [](const auto& all) { return static_cast<int64_t>(all.size()); };
+  return {size(d.items), size(d.units), d.parts, size(d.tokens), size(d.shared_tiles)};
+}
 
 uint64_t scratch_bytes(const Layer& layer, int64_t parts, int32_t rows) {
   return static_cast<uint64_t>(parts * rows * partial_width(layer.dim_v)) * sizeof(float);
@@ -84,8 +104,8 @@ LaunchPlan plan_launch(const Layer& layer, const DeviceLimits& limits, int64_t r
   LaunchPlan plan{};
   plan.kernel = kernel_for(layer, rows > kWarpRows);
   const SharedLayout layout =
-      shared_layout(layer.format, layer.dim_qk, layer.dim_v, layer.latent ? 1 : 0, plan.tile().rows,
-                    plan.tile().keys);
+      shared_layout(layer.format, plan.kernel.half, layer.dim_qk, layer.dim_v, layer.latent ? 1 : 0,
+                    plan.tile().rows, plan.tile().keys);
   int32_t blocks = kBlocksPerMultiprocessor;
   plan.slots = fitting_slots(
       layout,
@@ -104,16 +124,20 @@ LaunchPlan plan_launch(const Layer& layer, const DeviceLimits& limits, int64_t r
 attnrt_workspace_sizes size_workspace(const Layer& layer, const DeviceLimits& limits,
                                       const attnrt_bounds& bounds) {
   const int32_t blocks = kBlocksPerMultiprocessor * limits.multiprocessors;
-  const StateLayout state(blocks);
-  // A batch within the bounds may take either kernel: small tiles make most items, large ones the
-  // larger parts.
-  const DivisionBounds most = bound_division(
-      layer, bounds, {kWarpRows, tile_keys({layer.format, {}, layer.dim_v, false})}, blocks);
-  const int32_t rows = block_rows(kernel_for(layer, true));
+  const StateLayout state(layer, blocks);
+  // A batch within the bounds may take either kernel: small tiles make most items, and may be
+  // shared; large ones make the larger parts.
+  const auto bound = [&](bool by_rows, int64_t shared) {
+    const AttendKernel kernel = kernel_for(layer, by_rows);
+    return bound_division(layer, bounds, {block_rows(kernel), tile_keys(kernel)}, blocks, shared);
+  };
+  const DivisionBounds most = bound(false, most_shared_units(layer));
+  const uint64_t by_rows =
+      scratch_bytes(layer, bound(true, 0).parts, block_rows(kernel_for(layer, true)));
   attnrt_workspace_sizes sizes{};
-  const uint64_t bytes = state.bytes(static_cast<uint64_t>(most.items));
+  const uint64_t bytes = DivisionLayout(state.division, most).end;
   sizes.state = {bytes, kAlignment};
-  sizes.scratch = {scratch_bytes(layer, most.parts, rows), kAlignment};
+  sizes.scratch = {std::max(by_rows, scratch_bytes(layer, most.parts, kWarpRows)), kAlignment};
   sizes.staging = {bytes - state.batch, kAlignment};
   return sizes;
 }
@@ -128,50 +152,59 @@ BatchSchedule::BatchSchedule(const Machine& machine, const Layer& layer, const a
 }
 
 void BatchSchedule::reschedule(const attnrt_batch& b, void* stream) {
-  const Division division = divide(layer_, check_batch(b, layer_), launch_.tile(), launch_.blocks);
-  check_workspace(division);
+  const std::vector<Lengths> sequences = check_batch(b, layer_);
+  std::vector<SharedPrefix> prefixes;
+  if (!launch_.kernel.by_rows) prefixes = find_shared(layer_, sequences, b);
+  const Division division = divide(layer_, sequences, launch_.tile(), launch_.blocks, prefixes);
+  const StateLayout at(layer_, launch_.blocks);
+  const DivisionLayout parts(at.division, size_of(division));
+  check_workspace(parts.end, division);
   tokens_ = b.tokens;
 
   machine_.use([&] { copied_->wait(); });  // or the copy under way would take what follows
-  const StateLayout at(launch_.blocks);
   auto* staging = static_cast<uint8_t*>(workspace_.staging);
   const auto put = [&](uint64_t offset, const void* from, size_t bytes) {
     if (bytes > 0) std::memcpy(staging + (offset - at.batch), from, bytes);
   };
-  const BatchView view{b.q_start.device,     b.kv_len.device,     b.block_table.device,
-                       b.block_table_stride, b.prefix_len.device, b.tree_mask.device,
+  const auto put_all = [&](uint64_t offset, const auto& all) {
+    put(offset, all.data(), all.size() * sizeof(all[0]));
+    return reinterpret_cast<decltype(all.data())>(state() + offset);
+  };
+  const DivisionView divided{
+      put_all(parts.items, division.items), put_all(parts.units, division.units),
+      put_all(parts.tokens, division.tokens), put_all(parts.shared_tiles, division.shared_tiles)};
+  const BatchView view{divided,
+                       b.q_start.device,
+                       b.kv_len.device,
+                       b.block_table.device,
+                       b.block_table_stride,
+                       b.prefix_len.device,
+                       b.tree_mask.device,
                        b.tree_offset.device};
   put(at.batch, &view, sizeof view);
-  put(at.first_item, division.first_item.data(), division.first_item.size() * sizeof(int32_t));
-  put(at.units, division.units.data(), division.units.size() * sizeof(SplitUnit));
-  put(at.items, division.items.data(), division.items.size() * sizeof(WorkItem));
+  put_all(at.first_item, division.first_item);
   machine_.use([&] {
-    machine_.copy(static_cast<uint8_t*>(workspace_.state) + at.batch, staging,
-                  at.bytes(division.items.size()) - at.batch, stream);
+    machine_.copy(state() + at.batch, staging, parts.end - at.batch, stream);
     copied_->record(stream);
   });
 }
 
 const BatchView* BatchSchedule::batch() const {
-  return reinterpret_cast<const BatchView*>(static_cast<const uint8_t*>(workspace_.state) +
-                                            StateLayout(launch_.blocks).batch);
+  return reinterpret_cast<const BatchView*>(state() + StateLayout(layer_, launch_.blocks).batch);
+}
+const int32_t* BatchSchedule::first_item() const {
+  return reinterpret_cast<const int32_t*>(state() + StateLayout(layer_, launch_.blocks).first_item);
+}
+uint32_t* BatchSchedule::arrived() const {
+  return reinterpret_cast<uint32_t*>(state() + StateLayout(layer_, launch_.blocks).arrived);
 }
 
-DivisionView BatchSchedule::division() const {
-  const StateLayout at(launch_.blocks);
-  auto* state = static_cast<uint8_t*>(workspace_.state);
-  return {reinterpret_cast<const int32_t*>(state + at.first_item),
-          reinterpret_cast<const WorkItem*>(state + at.items),
-          reinterpret_cast<const SplitUnit*>(state + at.units),
-          reinterpret_cast<uint32_t*>(state + at.arrived)};
-}
-
-void BatchSchedule::check_workspace(const Division& division) const {
-  const StateLayout at(launch_.blocks);
-  const uint64_t state = at.bytes(division.items.size());
+void BatchSchedule::check_workspace(uint64_t state_bytes, const Division& division) const {
+  const StateLayout at(layer_, launch_.blocks);
   const uint64_t scratch = scratch_bytes(layer_, division.parts, launch_.tile().rows);
-  plugin::check_area("state", workspace_.state, workspace_.state_bytes, state);
-  plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes, state - at.batch);
+  plugin::check_area("state", workspace_.state, workspace_.state_bytes, state_bytes);
+  plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes,
+                     state_bytes - at.batch);
   plugin::check_area("scratch", workspace_.scratch, workspace_.scratch_bytes, scratch);
 }
 

@@ -42,10 +42,12 @@ class BatchSchedule : public plugin::Schedule {
   [[nodiscard]] int32_t tokens() const { return tokens_; }
   // Where the kernel finds batch and division, in device memory.
   [[nodiscard]] const BatchView* batch() const;
-  [[nodiscard]] DivisionView division() const;
+  [[nodiscard]] const int32_t* first_item() const;
+  [[nodiscard]] uint32_t* arrived() const;
 
  private:
-  void check_workspace(const Division& division) const;
+  [[nodiscard]] uint8_t* state() const { return static_cast<uint8_t*>(workspace_.state); }
+  void check_workspace(uint64_t state_bytes, const Division& division) const;
 
   const Machine& machine_;
   const Layer& layer_;

@@ -39,14 +39,16 @@ inline constexpr std::array kBf16Formats = {
     NamedFormat{"fp8_e4m3", Format::kE4m3, false},
     NamedFormat{"fp8_e5m2", Format::kE5m2, false},
     NamedFormat{"int8_per_token_head", Format::kInt8, true},
-    NamedFormat{"fp8_per_token_head", Format::kE4m3, true},
+    NamedFormat{"fp8_per_token_head", Format::kE4m3Rows, true},
 };
 inline constexpr std::array kF16Formats = {
     NamedFormat{"f16", Format::kF16, false},
     NamedFormat{"fp8_e4m3", Format::kE4m3, false},
     NamedFormat{"fp8_e5m2", Format::kE5m2, false},
+    NamedFormat{"int8_per_token_head", Format::kInt8, true},
+    NamedFormat{"fp8_per_token_head", Format::kE4m3Rows, true},
 };
-inline constexpr size_t kPlainFormats = 3;  // without scales of rows
+inline constexpr size_t kPlainFormats = 3;  // of either, without scales of rows
 inline constexpr std::array kDsMlaFormats = {
     NamedFormat{"fp8_ds_mla_v32", Format::kDsMlaV32, true}};
 inline constexpr std::array kInt4Formats = {
@@ -83,8 +85,8 @@ inline constexpr std::array kKernels = {
                   ATTNRT_CACHE_SEPARATE, kSwizzledDims, 4},
     KernelSupport{"attend_latent", ATTNRT_DTYPE_BF16, std::span(kBf16Formats).first(kPlainFormats),
                   ATTNRT_CACHE_LATENT, kLatentDims},
-    KernelSupport{"attend_latent_f16", ATTNRT_DTYPE_F16, kF16Formats, ATTNRT_CACHE_LATENT,
-                  kLatentDims},
+    KernelSupport{"attend_latent_f16", ATTNRT_DTYPE_F16,
+                  std::span(kF16Formats).first(kPlainFormats), ATTNRT_CACHE_LATENT, kLatentDims},
     KernelSupport{"attend_ds_mla", ATTNRT_DTYPE_BF16, kDsMlaFormats, ATTNRT_CACHE_LATENT,
                   kLatentDims},
 };

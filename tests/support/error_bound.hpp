@@ -58,13 +58,14 @@ inline bool weights_may_be_f16(std::string_view format, int32_t q_dtype) {
 }
 
 // A backend may feed rounded weights to products of 16 bits, of q's type, where every stored value
-// of the format, or its code, is exact in it.
+// of the format, or its code, is exact in it; or each as two bf16.
 inline double weight_rounding(std::string_view format, int32_t q_dtype) {
   if (weights_may_be_f16(format, q_dtype)) return 0x1p-11;
+  const bool scaled = format == "int8_per_token_head" || format == "fp8_per_token_head";
+  if (scaled && q_dtype == ATTNRT_DTYPE_F16) return 0x1p-16;
   const bool exact = format == "bf16" || format.starts_with("fp8_e") ||
                      format.starts_with("nvfp4_") || format.starts_with("fp8_ds_mla_v") ||
-                     format == "int8_per_token_head" || format == "fp8_per_token_head" ||
-                     format.starts_with("int4_per_token_head");
+                     scaled || format.starts_with("int4_per_token_head");
   return exact && q_dtype == ATTNRT_DTYPE_BF16 ? 0x1p-8 : 0.0;
 }
 

@@ -79,7 +79,7 @@ def dump(option: str, plugin: Path) -> list[str]:
 def short_name(mangled: str) -> str:
     """A kernel's name with its arguments as a reader would give them: 'attend bf16 Bf16 128 by columns'."""
     found = re.search(r"6FormatE(\d)ELi(\d+)ELb([01])EEENS0_\d+(F16|Bf16)E", mangled)
-    formats = ("f16", "bf16", "e4m3", "e5m2", "int8", "nvfp4", "int4", "ds_mla_v32")
+    formats = ("f16", "bf16", "e4m3", "e4m3_rows", "e5m2", "int8", "nvfp4", "int4", "ds_mla_v32")
     if found:
         fmt, columns, rows, half = found.groups()
         return f"attend {formats[int(fmt)]} {half} {columns} by {'rows' if rows == '1' else 'columns'}"

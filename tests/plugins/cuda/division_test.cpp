@@ -65,11 +65,14 @@ void expect_all_once(const Division& d, const Layer& layer, const std::vector<Le
           EXPECT_EQ(items[i].part, items[i - 1].part + 1);
         }
         if (items.size() == 1) {
-          EXPECT_EQ(items.front().unit, -1);
+          EXPECT_EQ(items.front().units, 0);
         } else {
           const SplitUnit& unit = d.units.at(static_cast<size_t>(items.front().unit));
-          EXPECT_EQ(unit.first_part, items.front().part);
-          EXPECT_EQ(unit.parts, static_cast<int32_t>(items.size()));
+          EXPECT_EQ(items.front().units, 1);
+          EXPECT_EQ(unit.parts.first, items.front().part);
+          EXPECT_EQ(unit.parts.count, static_cast<int32_t>(items.size()));
+          EXPECT_EQ(unit.arrivals, unit.parts.count);
+          EXPECT_EQ(unit.shared_row, -1);
         }
         row += rows;
         units.erase(found);
