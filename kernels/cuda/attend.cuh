@@ -128,6 +128,7 @@ class Attend {
         chunks_(row_bytes(kFormat, p.dim_v) / 16) {}
 
   ATTNRT_DEVICE void run(const WorkItem& item) {
+    order_before_bulk();
     sync_block();  // nobody reads what the last item left in shared memory
     ring_.begin(item);
     begin(item);
@@ -800,9 +801,14 @@ class Attend {
         write_part(item, r);
       }
     }
-    for (int unit = item.unit; unit < item.unit + item.units; ++unit) {
+    const auto finish_one = [&](int unit) {
       finish_unit<TileOf::kRows>(p_, unit, expanded_factor<kElements, ValueHalf>(),
                                  base_ + layout_.maxima);
+    };
+    if constexpr (kByRows) {  // where sequences share no keys
+      if (item.units > 0) finish_one(item.unit);
+    } else {
+      for (int i = 0; i < item.units; ++i) finish_one(item.unit + i);
     }
   }
 
@@ -882,6 +888,7 @@ ATTNRT_KERNEL(kThreads, 1)
 attend(const ATTNRT_ARGUMENT AttendParams p) {
   const SharedLayout layout = shared_layout(TileOf::kFormat, dtype_of<Half>(), p.dim_qk, p.dim_v,
                                             p.latent, TileOf::kRows, TileOf::kKeys);
+  Ring<TileOf>::init(layout, shared_memory());
   Attend<TileOf, Half, kByRows> block(p, layout, shared_memory());
   const int begin = p.first_item[block_index()];
   const int end = p.first_item[block_index() + 1];

@@ -137,6 +137,63 @@ ATTNRT_DEVICE void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
+// ---- Bulk copies from global to shared memory, whose bytes a barrier there counts (cp.async.bulk
+// and mbarrier, sm_90)
+//
+// A landing is eight bytes of shared memory. Its phases follow each other, the first of parity 0:
+// in each, one thread says how many bytes it has, and it ends when so many have landed.
+
+constexpr ATTNRT_DEVICE bool has_bulk_copies() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  return true;
+#else
+  return false;
+#endif
+}
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+// Other threads may use it behind a barrier.
+ATTNRT_DEVICE void init_landing(SharedAddress landing) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(landing) : "memory");
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+ATTNRT_DEVICE void expect_landing(SharedAddress landing, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(landing), "r"(bytes)
+               : "memory");
+}
+// Both addresses and bytes are multiples of 16.
+ATTNRT_DEVICE void copy_bulk(SharedAddress to, const void* from, uint32_t bytes,
+                             SharedAddress landing) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
+          "r"(to),
+      "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(landing)
+      : "memory");
+}
+// Waits for the end of the phase of this parity.
+ATTNRT_DEVICE void wait_landing(SharedAddress landing, uint32_t parity) {
+  uint32_t ended = 0;
+  while (ended == 0) {
+    asm volatile(
+        "{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, "
+        "p;}"
+        : "=r"(ended)
+        : "r"(landing), "r"(parity)
+        : "memory");
+  }
+}
+// What the thread wrote to shared memory comes before bulk copies that are issued behind a barrier.
+ATTNRT_DEVICE void order_before_bulk() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+#else
+ATTNRT_DEVICE void init_landing(SharedAddress) {}
+ATTNRT_DEVICE void expect_landing(SharedAddress, uint32_t) {}
+ATTNRT_DEVICE void copy_bulk(SharedAddress, const void*, uint32_t, SharedAddress) {}
+ATTNRT_DEVICE void wait_landing(SharedAddress, uint32_t) {}
+ATTNRT_DEVICE void order_before_bulk() {}
+#endif
+
 // ---- Collectives of a warp: all 32 threads call them together
 
 // Four 8 x 8 matrices of 16-bit elements (ldmatrix). Thread t gives the address of 16 bytes, row

@@ -18,6 +18,7 @@ namespace attnrt::cuda {
 constexpr int kThreads = 128;
 constexpr int kWarps = 4;
 constexpr int kWarpRows = 16;
+constexpr int kMostSlots = 4;  // of the ring of tiles
 
 // Keys of a tile: as many as leave room in a warp's registers, for scores beside sums.
 constexpr int tile_keys(Format format, int dim_v, bool by_rows) {
@@ -47,10 +48,11 @@ struct SharedLayout {
   uint32_t k_pitch;
   uint32_t v_pitch;
   uint32_t weight_pitch;
-  uint32_t q_rest;   // q stands at 0; where its rows are rotated, what is left of it here
-  uint32_t weights;  // [weight_copies][rows][keys] of halves
-  uint32_t maxima;   // f32 [warps][16]
-  uint32_t totals;   // the same
+  uint32_t q_rest;    // q stands at 0; where its rows are rotated, what is left of it here
+  uint32_t weights;   // [weight_copies][rows][keys] of halves
+  uint32_t maxima;    // f32 [warps][16]
+  uint32_t totals;    // the same
+  uint32_t landings;  // of bulk copies, one a slot
   uint32_t ring;
   uint32_t slot_bytes;
   uint32_t slot_scales;  // in a slot, behind a tile's rows of K or V
@@ -82,7 +84,8 @@ constexpr SharedLayout shared_layout(Format format, Dtype half, int dim_qk, int 
   s.weights = (is_rotated(format) ? 2 : 1) * s.q_rest;
   s.maxima = s.weights + static_cast<uint32_t>(weight_copies(format, half) * rows) * s.weight_pitch;
   s.totals = s.maxima + kWarps * kWarpRows * 4;
-  s.ring = s.totals + kWarps * kWarpRows * 4;
+  s.landings = s.totals + kWarps * kWarpRows * 4;
+  s.ring = s.landings + kMostSlots * 8;
   const uint32_t pitch = s.k_pitch > s.v_pitch ? s.k_pitch : s.v_pitch;
   s.slot_scales = static_cast<uint32_t>(keys) * pitch;
   // A block of 16 values of 4 bits is 8 bytes.

@@ -1,5 +1,9 @@
 // Tiles of K and V on their way from pages to shared memory: a ring of slots, some always in
 // flight. The keys of a tile are looked up one by one, so that a page may be of any size.
+//
+// Rows come by pieces of 16 bytes and less (cp.async), a row's threads side by side; or, from sm_90
+// and where rows are aligned and have no padding, whole (cp.async.bulk), a thread a row, which
+// knows where the next tile's row is before there is room for it. Scales always come by pieces.
 #pragma once
 
 #include "kernels/codec/nvfp4_swizzled.h"
@@ -12,8 +16,21 @@ namespace attnrt::cuda {
 template <class TileOf>
 class Ring {
  public:
+  // Once a block, before a barrier.
+  ATTNRT_DEVICE static void init(const SharedLayout& layout, SharedAddress base) {
+    const int i = thread_index();
+    if (has_bulk_copies() && i < kMostSlots)
+      init_landing(base + layout.landings + landing_offset(i));
+  }
+
   ATTNRT_DEVICE Ring(const AttendParams& p, const SharedLayout& layout, SharedAddress base)
-      : p_(p), layout_(layout), base_(base + layout.ring) {
+      : p_(p),
+        layout_(layout),
+        base_(base + layout.ring),
+        landings_(base + layout.landings),
+        k_in_bulk_(comes_in_bulk(p.k, row_bytes(TileOf::kFormat, p.dim_qk), layout.k_pitch)),
+        v_in_bulk_(p.latent == 0 &&
+                   comes_in_bulk(p.v, row_bytes(TileOf::kFormat, p.dim_v), layout.v_pitch)) {
     const int bytes = padded_row_bytes(TileOf::kFormat, p.dim_qk);
     while ((16 << row_shift_) < bytes && row_shift_ < 5) ++row_shift_;
   }
@@ -24,8 +41,9 @@ class Ring {
     kv_head_ = item.q.kv_head;
     table_ = p_.batch->block_table + item.q.sequence * p_.batch->block_table_stride;
     next_key_ = item.kv_begin;
-    next_side_ = 0;
+    next_side_ = reading_side_ = 0;
     filling_ = reading_ = 0;
+    if (k_in_bulk_ || v_in_bulk_) look_up_row();
     for (int i = 1; i < p_.slots; ++i) fetch();
   }
 
@@ -37,6 +55,7 @@ class Ring {
     fetch();
     const SharedAddress slot = slot_at(reading_);
     reading_ = reading_ + 1 == p_.slots ? 0 : reading_ + 1;
+    reading_side_ = other(reading_side_);
     return slot;
   }
 
@@ -45,8 +64,28 @@ class Ring {
     return base_ + static_cast<SharedAddress>(i) * layout_.slot_bytes;
   }
 
-  // Groups in flight: one for each slot but the one in use, of which the oldest must be there.
+  static constexpr SharedAddress landing_offset(int i) { return static_cast<SharedAddress>(i) * 8; }
+
+  // K, V, K, V …, or K alone.
+  ATTNRT_DEVICE int other(int side) const { return p_.latent != 0 ? 0 : 1 - side; }
+
+  // Whether a side's rows come whole.
+  ATTNRT_DEVICE static bool comes_in_bulk(const SideView& side, int bytes, uint32_t pitch) {
+    constexpr bool kRoom = TileOf::kRows == kWarpRows;
+    return has_bulk_copies() && kRoom && side.alignment >= 16 &&
+           bytes == static_cast<int>(pitch) - 16;
+  }
+  ATTNRT_DEVICE bool in_bulk(int side) const { return side == 0 ? k_in_bulk_ : v_in_bulk_; }
+
   ATTNRT_DEVICE void wait() {
+    wait_groups();
+    if (!in_bulk(reading_side_)) return;
+    wait_landing(landings_ + landing_offset(reading_), phases_ >> reading_ & 1U);
+    phases_ ^= 1U << reading_;
+  }
+
+  // Groups in flight: one for each slot but the one in use, of which the oldest must be there.
+  ATTNRT_DEVICE void wait_groups() {
     if (p_.slots == 2) return wait_copies<0>();
     if (p_.slots == 3) return wait_copies<1>();
     wait_copies<2>();
@@ -55,8 +94,11 @@ class Ring {
   ATTNRT_DEVICE void fetch() {
     if (next_key_ < kv_end_) {
       copy_tile(slot_at(filling_), next_side_ == 0);
-      if (p_.latent != 0 || next_side_ == 1) next_key_ += TileOf::kKeys;
-      next_side_ = p_.latent != 0 ? 0 : 1 - next_side_;
+      next_side_ = other(next_side_);
+      if (next_side_ == 0) {
+        next_key_ += TileOf::kKeys;
+        if (k_in_bulk_ || v_in_bulk_) look_up_row();
+      }
     }
     filling_ = filling_ + 1 == p_.slots ? 0 : filling_ + 1;
     commit_copies();
@@ -67,7 +109,9 @@ class Ring {
     const int bytes = row_bytes(TileOf::kFormat, keys ? p_.dim_qk : p_.dim_v);
     const uint32_t pitch = keys ? layout_.k_pitch : layout_.v_pitch;
     const int padded = static_cast<int>(pitch) - 16;
-    if (side.alignment >= 16) {
+    if (in_bulk(keys ? 0 : 1)) {
+      copy_whole_rows(side, slot, pitch, bytes);
+    } else if (side.alignment >= 16) {
       copy_rows<16>(side, slot, pitch, bytes, padded);
     } else if (side.alignment == 8) {
       copy_rows<8>(side, slot, pitch, bytes, padded);
@@ -119,6 +163,37 @@ class Ring {
         const bool valid = offset != kNone && at < bytes;
         copy_async<kBytes>(to + static_cast<SharedAddress>(at), valid ? row + at : side.data,
                            valid);
+      }
+    }
+  }
+
+  // Where the row of this thread is in the tile to be asked for next.
+  ATTNRT_DEVICE void look_up_row() {
+    const int key = next_key_ + thread_index();
+    row_there_ = thread_index() < TileOf::kKeys && key < kv_end_;
+    if (!row_there_) return;
+    const int column = divide(key, p_.block_size);
+    row_block_ = table_[column];
+    row_slot_ = key - column * static_cast<int>(p_.block_size.d);
+  }
+
+  // Zeros for a row that is not there: order_before_bulk() is called before the next item.
+  ATTNRT_DEVICE void copy_whole_rows(const SideView& side, SharedAddress slot, uint32_t pitch,
+                                     int bytes) {
+    const SharedAddress landing = landings_ + landing_offset(filling_);
+    if (thread_index() == 0) {
+      const int rest = kv_end_ - next_key_;
+      const int rows = rest < TileOf::kKeys ? rest : TileOf::kKeys;
+      expect_landing(landing, static_cast<uint32_t>(rows * bytes));
+    }
+    if (thread_index() >= TileOf::kKeys) return;
+    const SharedAddress to = slot + static_cast<SharedAddress>(thread_index()) * pitch;
+    if (row_there_) {
+      const int64_t offset = row_offset(side, row_block_, row_slot_, kv_head_);
+      copy_bulk(to, side.data + offset, static_cast<uint32_t>(bytes), landing);
+    } else {
+      for (int at = 0; at < bytes; at += 4) {
+        store_shared<uint32_t>(to + static_cast<SharedAddress>(at), 0);
       }
     }
   }
@@ -187,8 +262,12 @@ class Ring {
 
   const AttendParams& p_;
   const SharedLayout& layout_;
-  SharedAddress base_;
-  int kv_end_ = 0;  // of the item
+  const SharedAddress base_;
+  const SharedAddress landings_;
+  const bool k_in_bulk_;
+  const bool v_in_bulk_;
+  uint32_t phases_ = 0;  // of the landings, the parity of each as a bit
+  int kv_end_ = 0;       // of the item
   int kv_head_ = 0;
   const int32_t* table_ = nullptr;
   int row_shift_ = 0;  // threads a row, as a power of 2
@@ -196,6 +275,10 @@ class Ring {
   int next_side_ = 0;
   int filling_ = 0;  // the slot for it
   int reading_ = 0;  // the slot that next() gives
+  int reading_side_ = 0;
+  bool row_there_ = false;  // this thread's, of the tile to be asked for
+  int32_t row_block_ = 0;
+  int row_slot_ = 0;
 };
 
 }  // namespace attnrt::cuda

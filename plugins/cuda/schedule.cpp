@@ -13,7 +13,6 @@ using plugin::require;
 constexpr uint64_t kAlignment = 64;
 // Of each multiprocessor's shared memory the system keeps 1 KiB a block.
 constexpr int32_t kSystemShared = 1024;
-constexpr int32_t kMostSlots = 4;
 // Kernels count keys and rows in 32 bits, a tile or two beyond the last.
 constexpr int32_t kMostIndex = INT32_MAX - 1024;
 constexpr int32_t kBlocksPerMultiprocessor = 2;

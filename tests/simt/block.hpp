@@ -1,12 +1,14 @@
 // A block of threads, each a fiber: when which runs, and where they meet.
 //
-// A warp runs until all its threads wait at the block's barrier or have ended, then the next. In a
+// A warp runs until all its threads wait at the block's barrier, or for bulk copies, or have ended,
+// then the next. In a
 // collective every thread leaves its operands and waits; the last does the work for all.
 #pragma once
 
 #include <stdint.h>
 
 #include <array>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "tests/simt/async_copies.hpp"
 #include "tests/simt/collective.hpp"
 #include "tests/simt/fibers.hpp"
+#include "tests/simt/landings.hpp"
 #include "tests/simt/order.hpp"
 #include "tests/simt/settings.hpp"
 #include "tests/simt/shared_memory.hpp"
@@ -46,6 +49,7 @@ struct Warp {
   uint32_t begun = 0;       // in the kernel
   uint32_t ended = 0;       // behind it
   uint32_t at_barrier = 0;  // of the block
+  uint32_t at_landing = 0;  // of bulk copies
   uint32_t arrived = 0;     // at `collective`
   Collective collective = Collective::kSyncWarp;
   alignas(64) uint32_t words[kWords][kWarpThreads];  // operands, then results
@@ -70,6 +74,12 @@ class Block {
   void copy_async(uint32_t to, const void* from, uint32_t bytes, bool valid);
   void commit_copies();
   void wait_copies(int pending);
+
+  bool has_bulk_copies() const { return settings_.bulk_copies; }
+  void init_landing(uint32_t at);
+  void expect_landing(uint32_t at, uint32_t bytes);
+  void copy_bulk(uint32_t to, const void* from, uint32_t bytes, uint32_t landing);
+  void wait_landing(uint32_t at, uint32_t parity);
 
   // The running thread's operands are in its column of warp().words. Once all threads of the warp
   // came, the last calls work(warp, first thread); then all go on.
@@ -106,6 +116,10 @@ class Block {
     if (abandoning_) throw_abandoned();
   }
   void land(const AsyncCopy& copy, uint8_t* place);
+  BulkLanding& landing_at(uint32_t at);
+  void end_phase(BulkLanding& landing);
+  bool release_landed();
+  void check_landings();
 
   bool run_block();
   void begin();
@@ -128,7 +142,9 @@ class Block {
   std::vector<Warp> warps_;
   std::vector<int> warp_order_;
   std::vector<int> block_order_;
-  std::vector<AsyncCopies> copies_;  // a thread
+  std::vector<AsyncCopies> copies_;           // a thread
+  std::map<uint32_t, BulkLanding> landings_;  // by address
+  std::vector<uint32_t> awaited_;             // a thread's landing
   SharedMemory shared_;
   Statistics statistics_;
   bool failed_ = false;

@@ -67,6 +67,26 @@ ATTNRT_DEVICE void wait_copies() {
   simt::wait_copies(kPending);
 }
 
+// ---- Bulk copies
+
+ATTNRT_DEVICE bool has_bulk_copies() {
+  return simt::has_bulk_copies();
+}
+ATTNRT_DEVICE void init_landing(SharedAddress landing) {
+  simt::init_landing(landing);
+}
+ATTNRT_DEVICE void expect_landing(SharedAddress landing, uint32_t bytes) {
+  simt::expect_landing(landing, bytes);
+}
+ATTNRT_DEVICE void copy_bulk(SharedAddress to, const void* from, uint32_t bytes,
+                             SharedAddress landing) {
+  simt::copy_bulk(to, from, bytes, landing);
+}
+ATTNRT_DEVICE void wait_landing(SharedAddress landing, uint32_t parity) {
+  simt::wait_landing(landing, parity);
+}
+ATTNRT_DEVICE void order_before_bulk() {}  // one kind of access here
+
 // ---- Collectives of a warp
 
 ATTNRT_DEVICE void load_matrices(uint32_t (&to)[4], SharedAddress row) {

@@ -11,7 +11,7 @@ namespace attnrt::simt {
 
 enum class Landing {
   kEarly,  // bytes are there when the copy is issued: overwrites what is still being read
-  kLate,   // bytes are there when their group is waited for, NaN until then
+  kLate,   // bytes are there when their group or landing is waited for, NaN until then
 };
 
 enum class Order { kForward, kReverse, kShuffled };
@@ -24,6 +24,7 @@ struct Settings {
   // The most that a block may ask for: sm_80 163 KiB, sm_86, sm_89 and sm_120 99, sm_90 and sm_100
   // 227.
   uint32_t max_shared_bytes = 99 * 1024;
+  bool bulk_copies = false;  // from sm_90
 };
 
 Settings& settings();

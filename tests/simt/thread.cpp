@@ -45,6 +45,22 @@ void wait_copies(int pending) {
   current_block->wait_copies(pending);
 }
 
+bool has_bulk_copies() {
+  return current_block->has_bulk_copies();
+}
+void init_landing(uint32_t landing) {
+  current_block->init_landing(landing);
+}
+void expect_landing(uint32_t landing, uint32_t bytes) {
+  current_block->expect_landing(landing, bytes);
+}
+void copy_bulk(uint32_t to, const void* from, uint32_t bytes, uint32_t landing) {
+  current_block->copy_bulk(to, from, bytes, landing);
+}
+void wait_landing(uint32_t landing, uint32_t parity) {
+  current_block->wait_landing(landing, parity);
+}
+
 uint32_t shuffle_xor(uint32_t x, int mask) {
   Block& block = *current_block;
   auto& words = block.warp().words;

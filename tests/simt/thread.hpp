@@ -25,6 +25,12 @@ void copy_async(uint32_t to, const void* from, uint32_t bytes, bool valid);
 void commit_copies();
 void wait_copies(int pending);
 
+bool has_bulk_copies();
+void init_landing(uint32_t landing);
+void expect_landing(uint32_t landing, uint32_t bytes);
+void copy_bulk(uint32_t to, const void* from, uint32_t bytes, uint32_t landing);
+void wait_landing(uint32_t landing, uint32_t parity);
+
 void load_matrices(uint32_t (&to)[4], uint32_t row);
 void load_matrices_transposed(uint32_t (&to)[4], uint32_t row);
 template <class Half>

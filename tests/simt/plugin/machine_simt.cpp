@@ -116,6 +116,7 @@ std::unique_ptr<Machine> open_machine(const attnrt_device& device) {
   DeviceLimits limits = limits_of(device.sm);
   simt::settings() = {};
   simt::settings().max_shared_bytes = static_cast<uint32_t>(limits.shared_per_block);
+  simt::settings().bulk_copies = device.sm >= 90;
   for (uint64_t i = 0; i < device.option_count; ++i) apply(device.options[i], limits);
   return std::make_unique<SimtMachine>(device.sm, limits);
 }
