@@ -20,7 +20,7 @@ constexpr int32_t kQHeads = 4;
 constexpr int32_t kKvHeads = 2;
 constexpr int32_t kDim = 64;
 constexpr int32_t kSequences = 3;
-constexpr int32_t kBlocksOfSequence = 16;
+constexpr int32_t kBlocksOfSequence = 24;
 
 Plan make_plan(const PluginRegistry& registry, Format format) {
   ModelGeometry model;
@@ -54,6 +54,13 @@ struct Decode {
       const int32_t last = kv_len[static_cast<size_t>(s)] - 1;
       const int32_t block = table[static_cast<size_t>(s * kBlocksOfSequence + last / block_size)];
       slots[static_cast<size_t>(s)] = int64_t{block} * block_size + last % block_size;
+    }
+  }
+
+  // All begin with the first sequence's blocks.
+  void share(int32_t blocks) {
+    for (int32_t s = 1; s < kSequences; ++s) {
+      std::copy_n(table.begin(), blocks, table.begin() + s * kBlocksOfSequence);
     }
   }
 
@@ -116,8 +123,8 @@ class Graph : public ::testing::TestWithParam<Format> {
     SessionOptions options;
     options.max_sequences = kSequences;
     options.max_tokens = kSequences;
-    options.max_kv_len = 256;
-    options.blocks = 64;
+    options.max_kv_len = 384;
+    options.blocks = 96;
     Result<Session> session = Session::open(make_plan(registry_, GetParam()), registry_, options);
     EXPECT_TRUE(session) << to_string(session.error());
     session_.emplace(std::move(*session));
@@ -125,10 +132,10 @@ class Graph : public ::testing::TestWithParam<Format> {
   }
 
   // The keys before a step's own.
-  void fill_cache() {
+  void fill_cache(int32_t keys) {
     Tensors t;
     Decode all(block_size_, {1, 1, 1});
-    for (int32_t length = 1; length <= 200; ++length) {
+    for (int32_t length = 1; length <= keys; ++length) {
       t.fill(static_cast<uint32_t>(1000 + length));
       all.set_lengths(block_size_, {length, length, length});
       const attnrt_batch batch = all.batch();
@@ -140,43 +147,63 @@ class Graph : public ::testing::TestWithParam<Format> {
     }
   }
 
-  PluginRegistry registry_;
-  std::optional<Session> session_;
-  int32_t block_size_ = 0;
-};
+  void capture(const Decode& decode) {
+    attnrt_batch batch = decode.batch();
+    Result<Step> begun = session_->begin({&batch, 1}, &stream_);
+    ASSERT_TRUE(begun) << to_string(begun.error());
+    captured_.emplace(std::move(*begun));
+    stream_.capturing = true;
+    run(*captured_, tensors_);
+    stream_.capturing = false;
+    ASSERT_EQ(stream_.launches.size(), size_t{2} * kLayers);
+  }
 
-TEST_P(Graph, ReplaysADecodeStepWithNewLengths) {
-  fill_cache();
-  const std::vector<std::vector<int32_t>> lengths = {{17, 130, 2}, {18, 131, 3}, {200, 1, 64}};
-  Tensors t;
-  Decode decode(block_size_, lengths[0]);
-  simt::Stream stream;
-  attnrt_batch batch = decode.batch();
-  Result<Step> captured = session_->begin({&batch, 1}, &stream);
-  ASSERT_TRUE(captured) << to_string(captured.error());
-  stream.capturing = true;
-  run(*captured, t);
-  stream.capturing = false;
-  ASSERT_EQ(stream.launches.size(), size_t{2} * kLayers);
-
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    t.fill(static_cast<uint32_t>(i));
-    decode.set_lengths(block_size_, lengths[i]);
-    batch = decode.batch();
-    const Status updated = captured->update({&batch, 1});
+  // The replay gives what a step of its own gives.
+  void expect_replay(const Decode& decode, uint32_t seed) {
+    tensors_.fill(seed);
+    attnrt_batch batch = decode.batch();
+    const Status updated = captured_->update({&batch, 1});
     ASSERT_TRUE(updated) << to_string(updated.error());
-    const char* error = stream.replay();
+    const char* error = stream_.replay();
     ASSERT_EQ(error, nullptr) << error;
 
-    Tensors again = t;
+    Tensors again = tensors_;
     for (auto& out : again.out) std::fill(out.begin(), out.end(), uint16_t{0});
     Result<Step> step = session_->begin({&batch, 1});
     ASSERT_TRUE(step) << to_string(step.error());
     run(*step, again);
     for (int32_t layer = 0; layer < kLayers; ++layer) {
-      EXPECT_EQ(t.out[layer], again.out[layer]) << "replay " << i << ", layer " << layer;
+      EXPECT_EQ(tensors_.out[layer], again.out[layer]) << "seed " << seed << ", layer " << layer;
     }
   }
+
+  PluginRegistry registry_;
+  std::optional<Session> session_;
+  int32_t block_size_ = 0;
+  simt::Stream stream_;
+  Tensors tensors_;
+  std::optional<Step> captured_;
+};
+
+TEST_P(Graph, ReplaysADecodeStepWithNewLengths) {
+  fill_cache(200);
+  const std::vector<std::vector<int32_t>> lengths = {{17, 130, 2}, {18, 131, 3}, {200, 1, 64}};
+  Decode decode(block_size_, lengths[0]);
+  capture(decode);
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    decode.set_lengths(block_size_, lengths[i]);
+    expect_replay(decode, static_cast<uint32_t>(i));
+  }
+}
+
+TEST_P(Graph, ReplaysADecodeStepWhoseSequencesComeToShareAPrefix) {
+  fill_cache(320);
+  Decode decode(block_size_, {300, 310, 320});
+  capture(decode);
+  expect_replay(decode, 1);
+  decode.share(288 / block_size_);
+  decode.set_lengths(block_size_, {301, 311, 321});
+  expect_replay(decode, 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Graph,
