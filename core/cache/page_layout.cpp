@@ -1,46 +1,13 @@
 // Where the rows and scales of a page stand. Facts about formats come from core/format's table.
+#include <bit>
 #include <limits>
 #include <string>
 
 #include "attnrt/cache.hpp"
+#include "format/row_split.hpp"
 
 namespace attnrt {
 namespace {
-
-// How a row of one (token, head) divides.
-struct RowSplit {
-  int64_t data = 0;           // bytes before the scales
-  int64_t inline_scales = 0;  // bytes of the row from the scales to its end
-  int64_t behind_page = 0;    // bytes of the row's share of the scales behind the page's rows
-};
-
-// The fixed rows of latent formats, as their engines write them: in line, the scales begin behind
-// the quantised part, and unquantised RoPE values may follow them.
-RowSplit split_latent(Format format, int64_t row) {
-  switch (format) {
-    case Format::kFp8DsMlaV32:
-      return {512, row - 512, 0};
-    case Format::kFp8DsMlaV4:
-      return {576, 0, row - 576};
-    case Format::kFp8DsMlaV41:
-      return {512, 0, row - 512};
-    default:  // nvfp4_ds_mla
-      return {320, row - 320, 0};
-  }
-}
-
-RowSplit split_row(const FormatInfo& f, int32_t head_dim, int64_t row) {
-  if (f.latent_only) return split_latent(f.format, row);
-  const int64_t data = int64_t{head_dim} * f.bits / 8;
-  switch (f.scales) {
-    case ScaleKind::kInlineRow:
-      return {data, row - data, 0};
-    case ScaleKind::kBehindPage:
-      return {data, 0, row - data};
-    default:
-      return {row, 0, 0};
-  }
-}
 
 // Places one side at `offset`; returns the offset behind it.
 int64_t place(const PageGeometry& g, Layout layout, int32_t head_dim, int64_t row, int64_t offset,
@@ -84,6 +51,26 @@ attnrt_cache_side side_view(const SideLayout& side, uint8_t* first_page, int64_t
   return view;
 }
 
+// side_bytes: of a page, with its scales.
+bool is_packed_side(const attnrt_cache_side& side, const SideLayout& page, int64_t side_bytes,
+                    const attnrt_cache_view& view) {
+  const bool tokens = view.block_size > 1;
+  const bool heads = view.heads > 1;
+  if (tokens && side.token_stride != page.token_stride) return false;
+  if (heads && side.head_stride != page.head_stride) return false;
+  if (view.blocks > 1 && (side.block_stride < side_bytes || side.block_stride % side_bytes != 0)) {
+    return false;
+  }
+  if (page.scale_offset < 0) return true;
+  const auto* data = static_cast<const uint8_t*>(side.data);
+  if (static_cast<const uint8_t*>(side.scales) - data != page.scale_offset - page.data_offset) {
+    return false;
+  }
+  if (tokens && side.scale_token_stride != page.scale_token_stride) return false;
+  if (heads && side.scale_head_stride != page.scale_head_stride) return false;
+  return view.blocks <= 1 || side.scale_block_stride == side.block_stride;
+}
+
 }  // namespace
 
 Result<PageLayout> page_layout(const PageGeometry& geometry, Layout layout) {
@@ -120,6 +107,25 @@ attnrt_cache_view cache_view(const PageLayout& layout, void* first_page, int64_t
   view.k_scale = {nullptr, 0, 1.0f};
   view.v_scale = {nullptr, 0, 1.0f};
   return view;
+}
+
+bool is_packed(const attnrt_cache_view& view, const PageLayout& layout) {
+  const bool latent = layout.geometry.cache == CacheKind::kLatent;
+  const int64_t k_bytes = latent ? layout.bytes : layout.v.data_offset;
+  return is_packed_side(view.k, layout.k, k_bytes, view) &&
+         (latent || is_packed_side(view.v, layout.v, layout.bytes - k_bytes, view));
+}
+
+int32_t alignment_of(const attnrt_cache_view& view) {
+  uint64_t all = 4096;
+  for (const attnrt_cache_side* side : {&view.k, &view.v}) {
+    if (side->data == nullptr) continue;
+    all |= reinterpret_cast<uintptr_t>(side->data);
+    for (const int64_t stride : {side->block_stride, side->token_stride, side->head_stride}) {
+      all |= static_cast<uint64_t>(stride);
+    }
+  }
+  return 1 << std::countr_zero(all);
 }
 
 }  // namespace attnrt

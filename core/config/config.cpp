@@ -135,6 +135,9 @@ PlanOptions RunConfig::plan_options() const {
   options.decode_query_tokens = decode_query_tokens;
   options.q = q;
   options.out = out;
+  options.tensors = tensors;
+  options.pages = pages;
+  options.alignment = alignment;
   return options;
 }
 

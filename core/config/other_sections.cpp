@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "config/sections.hpp"
 
 namespace attnrt::config {
@@ -13,6 +15,25 @@ std::optional<DType> read_dtype(Reader& reader, std::string_view key) {
   if (dtype.ok()) return *dtype;
   reader.scope().fail(value->at, std::move(dtype).error());
   return std::nullopt;
+}
+
+Strides read_strides(Reader& reader, std::string_view key) {
+  const Tree* value = reader.get(key);
+  if (value == nullptr) return Strides::kPacked;
+  Result<Strides> strides = parse_strides(value->text);
+  if (strides.ok()) return *strides;
+  reader.scope().fail(value->at, std::move(strides).error());
+  return Strides::kPacked;
+}
+
+int32_t read_alignment(Reader& reader) {
+  const int32_t bytes = reader.integer("alignment", 1, 1 << 30).value_or(kUsualAlignment);
+  if (!std::has_single_bit(static_cast<uint32_t>(bytes))) {
+    const Tree& value = *reader.get("alignment");
+    reader.scope().fail(value.at, "a power of two for alignment, in bytes", describe(value),
+                        "e.g. 16");
+  }
+  return bytes;
 }
 
 void read_features(Reader& reader, RunConfig& run) {
@@ -62,6 +83,9 @@ void read_request(const Tree* section, Scope& scope, RunConfig& run) {
   run.q = read_dtype(reader, "q");
   run.out = read_dtype(reader, "out");
   read_features(reader, run);
+  run.tensors = read_strides(reader, "tensors");
+  run.pages = read_strides(reader, "pages");
+  run.alignment = read_alignment(reader);
   run.decode_query_tokens = reader.integer("query_tokens", 1, 1 << 16).value_or(1);
   reader.finish();
 }

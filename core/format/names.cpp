@@ -34,6 +34,8 @@ constexpr std::array<std::pair<std::string_view, CacheKind>, 2> kCacheKinds{
     {{"separate", CacheKind::kSeparate}, {"latent", CacheKind::kLatent}}};
 constexpr std::array<std::pair<std::string_view, Layout>, 2> kLayouts{
     {{"nhd", Layout::kNhd}, {"hnd", Layout::kHnd}}};
+constexpr std::array<std::pair<std::string_view, Strides>, 2> kStrides{
+    {{"packed", Strides::kPacked}, {"strided", Strides::kStrided}}};
 
 template <class Table, class E>
 std::string_view name_in(const Table& table, E value) {
@@ -64,6 +66,9 @@ std::string_view name(CacheKind kind) {
 std::string_view name(Layout layout) {
   return name_in(kLayouts, layout);
 }
+std::string_view name(Strides strides) {
+  return name_in(kStrides, strides);
+}
 
 Result<DType> parse_dtype(std::string_view text) {
   return parse_in<DType>(kDTypes, "an element type", text);
@@ -73,6 +78,9 @@ Result<CacheKind> parse_cache_kind(std::string_view text) {
 }
 Result<Layout> parse_layout(std::string_view text) {
   return parse_in<Layout>(kLayouts, "a cache layout", text);
+}
+Result<Strides> parse_strides(std::string_view text) {
+  return parse_in<Strides>(kStrides, "the strides of rows", text);
 }
 
 Result<Format> parse_format(std::string_view canonical) {

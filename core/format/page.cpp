@@ -2,7 +2,9 @@
 #include <limits>
 
 #include "attnrt/format.hpp"
+#include "attnrt/pool.hpp"
 #include "format/nearest.hpp"
+#include "format/row_split.hpp"
 
 namespace attnrt {
 namespace {
@@ -36,7 +38,35 @@ Result<int64_t> token_head_bytes(const PageGeometry& g) {
   return *k + *v;
 }
 
+// The fixed rows of latent formats, as their engines write them: in line, the scales begin behind
+// the quantised part, and unquantised RoPE values may follow them.
+RowSplit split_latent(Format format, int64_t row) {
+  switch (format) {
+    case Format::kFp8DsMlaV32:
+      return {512, row - 512, 0};
+    case Format::kFp8DsMlaV4:
+      return {576, 0, row - 576};
+    case Format::kFp8DsMlaV41:
+      return {512, 0, row - 512};
+    default:  // nvfp4_ds_mla
+      return {320, row - 320, 0};
+  }
+}
+
 }  // namespace
+
+RowSplit split_row(const FormatInfo& f, int32_t head_dim, int64_t row) {
+  if (f.latent_only) return split_latent(f.format, row);
+  const int64_t data = int64_t{head_dim} * f.bits / 8;
+  switch (f.scales) {
+    case ScaleKind::kInlineRow:
+      return {data, row - data, 0};
+    case ScaleKind::kBehindPage:
+      return {data, 0, row - data};
+    default:
+      return {row, 0, 0};
+  }
+}
 
 Result<int64_t> row_bytes(Format format, int32_t head_dim) {
   const FormatInfo& f = info(format);
@@ -75,6 +105,24 @@ Result<int64_t> page_bytes(const PageGeometry& g) {
                         std::to_string(rows) + " rows of " + std::to_string(*row));
   }
   return (rows * *row + multiple - 1) / multiple * multiple;
+}
+
+Result<int64_t> row_alignment(const PageGeometry& g) {
+  Result<int64_t> page = page_bytes(g);
+  if (!page) return page;
+  const int64_t k = *row_bytes(g.format, g.head_dim.qk);
+  // Bits of all that separates a row from the page's beginning; the lowest bounds the alignment.
+  int64_t distances = kPoolAlignment;
+  const auto add_rows = [&](int32_t head_dim, int64_t row) {
+    const RowSplit split = split_row(info(g.format), head_dim, row);
+    distances |= split.data + split.inline_scales;
+  };
+  add_rows(g.head_dim.qk, k);
+  if (g.cache == CacheKind::kSeparate) {
+    add_rows(g.head_dim.v, *row_bytes(g.format, g.head_dim.v));
+    distances |= k * g.kv_heads * g.block_size;  // V's rows begin behind K's side
+  }
+  return distances & -distances;
 }
 
 }  // namespace attnrt

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace attnrt {
 namespace {
@@ -13,10 +14,15 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// The most equal, aligned parts of a chunk that hold `block` bytes each.
-int64_t parts_of(int64_t chunk, int64_t block) {
+// What the blocks of a group are multiples of.
+int64_t unit_of(const PoolGroup& g) {
+  return std::lcm(g.whole_bytes, kPoolAlignment);
+}
+
+// The most equal parts of a chunk that hold `block` bytes each, in whole units.
+int64_t parts_of(int64_t chunk, int64_t block, int64_t unit) {
   int64_t parts = chunk / block;
-  while (chunk % (parts * kPoolAlignment) != 0) --parts;  // ends at 1: chunks are aligned
+  while (chunk % (parts * unit) != 0) --parts;  // ends at 1: chunks are multiples of every unit
   return parts;
 }
 
@@ -25,7 +31,7 @@ double cut(std::vector<PoolGroup>& groups, int64_t chunk) {
   double waste = 0;
   for (PoolGroup& g : groups) {
     const int64_t block = g.layers * g.page_stride;
-    const int64_t parts = parts_of(chunk, block);
+    const int64_t parts = parts_of(chunk, block, unit_of(g));
     g.blocks_per_chunk = static_cast<int32_t>(parts);
     g.block_stride = chunk / parts;
     waste =
@@ -38,17 +44,20 @@ double cut(std::vector<PoolGroup>& groups, int64_t chunk) {
 
 PoolLayout pool_layout(std::vector<PoolGroup> groups) {
   int64_t largest = 0;
+  int64_t unit = kPoolAlignment;
   for (PoolGroup& g : groups) {
     g.page_stride = round_up(g.page_bytes, kPoolAlignment);
     largest = std::max(largest, g.layers * g.page_stride);
+    unit = std::lcm(unit, unit_of(g));
   }
   PoolLayout best;
   double least = std::numeric_limits<double>::infinity();
   for (int64_t k = 1; k <= kMostBlocksOfLargest && least > kGoodWaste; ++k) {
-    const double waste = cut(groups, k * largest);
+    const int64_t chunk = round_up(k * largest, unit);
+    const double waste = cut(groups, chunk);
     if (waste >= least) continue;
     least = waste;
-    best = PoolLayout{k * largest, groups};
+    best = PoolLayout{chunk, groups};
   }
   return best;
 }

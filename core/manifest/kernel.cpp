@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <map>
 #include <set>
 
@@ -96,6 +97,14 @@ std::vector<std::string> read_gfx(YamlReader& reader, const YAML::Node& node) {
   return targets;
 }
 
+int32_t read_alignment(YamlReader& reader, const YAML::Node& node) {
+  const int32_t bytes = reader.integer(node, "alignment", 1, kMaxAlignment);
+  if (reader.ok() && !std::has_single_bit(static_cast<uint32_t>(bytes))) {
+    reader.fail(node, "a power of two for alignment", std::to_string(bytes), "e.g. 16");
+  }
+  return bytes;
+}
+
 int32_t read_query_tokens(YamlReader& reader, const YAML::Node& node,
                           std::vector<std::string>& unknown_keys) {
   int32_t max = 0;
@@ -177,6 +186,11 @@ const std::map<std::string, ReadKey, std::less<>>& kernel_keys() {
        [](auto& r, auto& k, auto& v) { k.group = read_int_set(r, v, "group", k.unknown_keys); }},
       {"features", [](auto& r, auto& k,
                       auto& v) { k.features = read_enum_set(r, v, "features", parse_feature, 0); }},
+      {"tensors", [](auto& r, auto& k,
+                     auto& v) { k.tensors = read_enum_set(r, v, "tensors", parse_strides); }},
+      {"pages",
+       [](auto& r, auto& k, auto& v) { k.pages = read_enum_set(r, v, "pages", parse_strides); }},
+      {"alignment", [](auto& r, auto& k, auto& v) { k.alignment = read_alignment(r, v); }},
       {"score",
        [](auto& r, auto& k, auto& v) { k.score = r.integer(v, "score", -1000000, 1000000); }},
   };

@@ -9,7 +9,8 @@ namespace attnrt {
 // Limits of what one manifest may say, against texts that are made to cost.
 inline constexpr size_t kMaxKernels = 256;
 inline constexpr size_t kMaxListValues = 512;
-inline constexpr int32_t kMaxSize = 1 << 20;  // of a head, a block, a group
+inline constexpr int32_t kMaxSize = 1 << 20;    // of a head, a block, a group
+inline constexpr int32_t kMaxAlignment = 4096;  // bytes
 
 KernelManifest read_kernel(YamlReader& reader, const YAML::Node& node);
 

@@ -60,6 +60,37 @@ Status check_view(const attnrt_cache_view& view, const LayerCode& code, const Pa
                found, "describe the cache that the plan decided on"};
 }
 
+std::string strides_text(const attnrt_cache_side& side) {
+  return std::to_string(side.block_stride) + ", " + std::to_string(side.token_stride) + " and " +
+         std::to_string(side.head_stride);
+}
+
+// Kernels can't take every view that the ABI allows; what they take stands in their manifests.
+Status check_rows(const attnrt_cache_view& view, const LayerCode& code, const PageLayout& page) {
+  const auto wrong = [&](std::string expected, std::string found, const char* remedy) {
+    return Error{ErrorCode::kInvalid, "view of layer " + std::to_string(code.index),
+                 std::move(expected), std::move(found), remedy};
+  };
+  const bool packed = code.append_rules.packed_pages || code.attend_rules.packed_pages;
+  if (packed && !is_packed(view, page)) {
+    return wrong(
+        "packed pages, which the plan's kernels need: rows as in the layout, blocks whole "
+        "pages of K and of V apart",
+        "strides of " + strides_text(view.k) +
+            " bytes between K's blocks, tokens and "
+            "heads" +
+            (code.latent ? "" : ", " + strides_text(view.v) + " between V's"),
+        "pack the pages, or plan with pages: strided for kernels that take these");
+  }
+  const int32_t needed = std::max(code.append_rules.alignment, code.attend_rules.alignment);
+  const int32_t found = alignment_of(view);
+  if (found >= needed) return Done{};
+  return wrong("data and strides at multiples of " + std::to_string(needed) +
+                   " bytes, which the plan's kernels need",
+               "multiples of " + std::to_string(found),
+               "align them, or plan with this alignment for kernels that take it");
+}
+
 Status add_engine_views(Session::Impl& impl) {
   if (impl.options.views.size() != impl.layers.size()) {
     return Error{ErrorCode::kInvalid, "session options, views",
@@ -72,6 +103,7 @@ Status add_engine_views(Session::Impl& impl) {
     GroupCode& group = impl.groups[code.group];
     attnrt_cache_view view = impl.options.views[i];
     if (Status s = check_view(view, code, group.page); !s) return s;
+    if (Status s = check_rows(view, code, group.page); !s) return s;
     if (view.k_scale.data == nullptr) view.k_scale = {nullptr, 0, 1.0f};
     if (view.v_scale.data == nullptr) view.v_scale = {nullptr, 0, 1.0f};
     set_view(code, view);
@@ -119,8 +151,12 @@ Status add_pool(Session::Impl& impl) {
   for (LayerCode& code : impl.layers) {
     const PoolGroup& cut = layout.groups[code.group];
     uint8_t* first_page = *memory + placed[code.group]++ * cut.page_stride;
-    set_view(code, cache_view(impl.groups[code.group].page, first_page, cut.block_stride,
-                              impl.pool.blocks(code.group)));
+    const PageLayout& page = impl.groups[code.group].page;
+    const attnrt_cache_view view =
+        cache_view(page, first_page, cut.block_stride, impl.pool.blocks(code.group));
+    // Memory of the engine's may begin anywhere.
+    if (Status s = check_rows(view, code, page); !s) return s;
+    set_view(code, view);
   }
   return Done{};
 }

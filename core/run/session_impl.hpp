@@ -16,6 +16,16 @@ namespace attnrt {
 
 namespace runtime {
 
+// What the kernels of a layer take of where rows stand (the manifest's tensors, pages, alignment):
+// what all of them take.
+struct RowRules {
+  bool packed_tensors = false;
+  bool packed_pages = false;
+  int32_t alignment = 1;  // bytes
+
+  void add(const KernelManifest& kernel);
+};
+
 // All that append, attend and merge need of a layer, ready before the first call.
 struct LayerCode {
   uint32_t group = 0;
@@ -32,6 +42,9 @@ struct LayerCode {
   bool sinks = false;
   bool alibi = false;
   bool per_head_scales = false;
+  RowRules append_rules;
+  RowRules attend_rules;
+  RowRules merge_rules;
   const PreparedOp* append = nullptr;
   const PreparedOp* merge = nullptr;  // null: no plugin of the plan merges this shape
   attnrt_append_args append_args{};   // but tokens, k, v, slots

@@ -96,11 +96,18 @@ class Builder {
     return std::nullopt;
   }
 
-  std::optional<Failure> prepare_op(const LayerPlan& layer, Op op, const PreparedOp** out) {
+  std::optional<Failure> prepare_op(const LayerPlan& layer, Op op, const PreparedOp** out,
+                                    RowRules& rules) {
     const OpDecision* decision = layer.find(op);
     if (decision == nullptr) return std::nullopt;
-    return prepare(decision->plugin, decision->kernel, layer_class_of(layer, *decision),
-                   layer.index, out);
+    auto failed = prepare(decision->plugin, decision->kernel, layer_class_of(layer, *decision),
+                          layer.index, out);
+    if (!failed) rules.add(kernel_of(decision->plugin, decision->kernel));
+    return failed;
+  }
+
+  const KernelManifest& kernel_of(uint32_t plugin, uint32_t kernel) const {
+    return source_.catalog().entries()[plugin].manifest.kernels[kernel];
   }
 
   std::optional<Failure> add_layer(const LayerPlan& layer) {
@@ -108,10 +115,13 @@ class Builder {
     lane.group = layer.group;
     lane.layer = layer.index;
     LayerCode code = layer_code(layer);
-    if (auto failed = prepare_op(layer, Op::kAppend, &code.append)) return failed;
-    if (auto failed = prepare_op(layer, Op::kPrefill, &lane.prefill)) return failed;
-    if (auto failed = prepare_op(layer, Op::kDecode, &lane.decode)) return failed;
-    if (auto failed = prepare_op(layer, Op::kMixed, &lane.mixed)) return failed;
+    if (auto failed = prepare_op(layer, Op::kAppend, &code.append, code.append_rules))
+      return failed;
+    if (auto failed = prepare_op(layer, Op::kPrefill, &lane.prefill, code.attend_rules))
+      return failed;
+    if (auto failed = prepare_op(layer, Op::kDecode, &lane.decode, code.attend_rules))
+      return failed;
+    if (auto failed = prepare_op(layer, Op::kMixed, &lane.mixed, code.attend_rules)) return failed;
     if (code.append == nullptr || lane.prefill == nullptr || lane.decode == nullptr) {
       return Failure{Error{ErrorCode::kInvalid, "layer " + std::to_string(layer.index),
                            "a plan with append, prefill and decode", "one that lacks an op",
@@ -188,6 +198,7 @@ class Builder {
       if (auto failed = prepare(chosen.plugin, chosen.kernel, c, code.index, &code.merge)) {
         return failed;
       }
+      code.merge_rules.add(kernel_of(chosen.plugin, chosen.kernel));
     }
     return std::nullopt;
   }
@@ -213,6 +224,12 @@ class Builder {
 };
 
 }  // namespace
+
+void RowRules::add(const KernelManifest& kernel) {
+  packed_tensors = packed_tensors || !kernel.tensors.contains(Strides::kStrided);
+  packed_pages = packed_pages || !kernel.pages.contains(Strides::kStrided);
+  alignment = std::max(alignment, kernel.alignment);
+}
 
 Result<Session> open_session(Plan plan, const PluginSource& source, SessionOptions options) {
   std::vector<std::string> refused;

@@ -34,9 +34,49 @@ bool fits(const attnrt_tensor& t, const Wanted& w) {
   return t.stride[w.rank - 1] == 1 || w.shape[w.rank - 1] == 1;
 }
 
-Status check_tensor(const LayerCode& code, const attnrt_tensor& t, const Wanted& w) {
-  if (t.data != nullptr && fits(t, w)) [[likely]]
+bool is_packed(const attnrt_tensor& t) {
+  const int64_t width = t.rank == 3 ? t.shape[2] : 1;
+  return (t.shape[0] <= 1 || t.stride[0] == t.shape[1] * width) &&
+         (t.shape[1] <= 1 || t.stride[1] == width);
+}
+
+// lse is f32 and written value by value: no kernel's alignment counts for it.
+bool is_aligned(const attnrt_tensor& t, int32_t alignment) {
+  const int64_t strides = t.rank == 3 ? (t.stride[0] | t.stride[1]) * element_size(t.dtype) : 0;
+  const uint64_t data = t.rank == 3 ? reinterpret_cast<uintptr_t>(t.data) : 0;
+  return ((data | static_cast<uint64_t>(strides)) & static_cast<uint64_t>(alignment - 1)) == 0;
+}
+
+// A tensor that fits otherwise.
+Status check_place(const LayerCode& code, const attnrt_tensor& t, const char* name,
+                   const RowRules& rules) {
+  const bool packed = !rules.packed_tensors || is_packed(t);
+  if (packed && is_aligned(t, rules.alignment)) [[likely]]
     return Done{};
+  const std::string where = "layer " + std::to_string(code.index) + ", " + name;
+  if (!packed) {
+    return Error{ErrorCode::kInvalid, where, "packed rows, which the plan's kernel needs",
+                 "strides of " + std::to_string(t.stride[0]) + " and " +
+                     std::to_string(t.stride[1]) + " elements between tokens and heads",
+                 "copy the rows together, or plan with tensors: strided for kernels that take "
+                 "these"};
+  }
+  const int64_t bytes = element_size(t.dtype);
+  const uint64_t beyond =
+      reinterpret_cast<uintptr_t>(t.data) % static_cast<uint64_t>(rules.alignment);
+  return Error{ErrorCode::kInvalid, where,
+               "data and strides at multiples of " + std::to_string(rules.alignment) +
+                   " bytes, which the plan's kernel needs",
+               "data " + std::to_string(beyond) + " bytes behind one, strides of " +
+                   std::to_string(t.stride[0] * bytes) + " and " +
+                   std::to_string(t.stride[1] * bytes) + " bytes",
+               "align the rows, or plan with their alignment for kernels that take it"};
+}
+
+Status check_tensor(const LayerCode& code, const attnrt_tensor& t, const Wanted& w,
+                    const RowRules& rules) {
+  if (t.data != nullptr && fits(t, w)) [[likely]]
+    return check_place(code, t, w.name, rules);
   if (w.shape[0] == 0) return Done{};  // no row is touched
   if (t.data == nullptr) return wrong(code, w, "no data (null)");
   if (t.rank < 1 || t.rank > ATTNRT_MAX_RANK) {
@@ -60,10 +100,12 @@ Status check_append(const LayerCode& code, const attnrt_batch& batch, const attn
     return missing(code, "a slot mapping in the batch, to append", "set attnrt_batch.slot_mapping");
   }
   Status k_fits =
-      check_tensor(code, k, {"k", code.kv_dtype, 3, {tokens, code.kv_heads, code.head_dim.qk}});
+      check_tensor(code, k, {"k", code.kv_dtype, 3, {tokens, code.kv_heads, code.head_dim.qk}},
+                   code.append_rules);
   if (!k_fits) return k_fits;
   if (!code.latent) {
-    return check_tensor(code, v, {"v", code.kv_dtype, 3, {tokens, code.kv_heads, code.head_dim.v}});
+    return check_tensor(code, v, {"v", code.kv_dtype, 3, {tokens, code.kv_heads, code.head_dim.v}},
+                        code.append_rules);
   }
   if (v.data == nullptr) return Done{};
   return Error{ErrorCode::kInvalid, "layer " + std::to_string(code.index) + ", v",
@@ -73,11 +115,12 @@ Status check_append(const LayerCode& code, const attnrt_batch& batch, const attn
 Status check_attend(const LayerCode& code, const attnrt_batch& batch, const attnrt_tensor& q,
                     const attnrt_tensor& out, const attnrt_tensor& lse) {
   const int64_t tokens = batch.tokens;
-  Status q_fits =
-      check_tensor(code, q, {"q", code.q_dtype, 3, {tokens, code.q_heads, code.head_dim.qk}});
+  Status q_fits = check_tensor(
+      code, q, {"q", code.q_dtype, 3, {tokens, code.q_heads, code.head_dim.qk}}, code.attend_rules);
   if (!q_fits) return q_fits;
   Status out_fits =
-      check_tensor(code, out, {"out", code.out_dtype, 3, {tokens, code.q_heads, code.head_dim.v}});
+      check_tensor(code, out, {"out", code.out_dtype, 3, {tokens, code.q_heads, code.head_dim.v}},
+                   code.attend_rules);
   if (!out_fits) return out_fits;
   if (code.sinks && code.attend_args.sinks == nullptr) {
     return missing(code, "sinks, which the model has", "call Session::set_layer");
@@ -90,13 +133,15 @@ Status check_attend(const LayerCode& code, const attnrt_batch& batch, const attn
     return missing(code, "a plan with the feature lse, to return lse",
                    "add lse to PlanOptions.features");
   }
-  return check_rows("lse", code, lse, ATTNRT_DTYPE_F32, tokens, false);
+  return check_tensor(code, lse, {"lse", ATTNRT_DTYPE_F32, 2, {tokens, code.q_heads, 0}},
+                      code.attend_rules);
 }
 
 Status check_rows(const char* name, const LayerCode& code, const attnrt_tensor& tensor,
                   int32_t dtype, int64_t tokens, bool per_value) {
   return check_tensor(code, tensor,
-                      {name, dtype, per_value ? 3 : 2, {tokens, code.q_heads, code.head_dim.v}});
+                      {name, dtype, per_value ? 3 : 2, {tokens, code.q_heads, code.head_dim.v}},
+                      code.merge_rules);
 }
 
 }  // namespace attnrt::runtime

@@ -2,7 +2,7 @@
 //
 // Exact: kernels are boxes, so a kernel accepts a changed request exactly if the change gives every
 // key that failed a listed value. The smallest changes are therefore those of the failed keys, and
-// reading each kernel once finds them all.
+// reading each kernel once finds them all; where keys are coupled, formats are tried (see holding).
 #include <algorithm>
 
 #include "select/change.hpp"
@@ -17,7 +17,8 @@ constexpr size_t kMaxChangesOfAKernel = 64;
 
 constexpr uint32_t kDeviceRules = bit(Rule::kDevice) | bit(Rule::kSm) | bit(Rule::kGfx);
 constexpr uint32_t kChangeable = kDeviceRules | bit(Rule::kNeeds) | bit(Rule::kKv) |
-                                 bit(Rule::kBlockSize) | bit(Rule::kLayout) | bit(Rule::kFeatures);
+                                 bit(Rule::kBlockSize) | bit(Rule::kLayout) | bit(Rule::kFeatures) |
+                                 bit(Rule::kTensors) | bit(Rule::kPages) | bit(Rule::kAlignment);
 
 struct Found {
   ChangeOrder order;
@@ -54,12 +55,13 @@ void multiply(std::vector<Change>& changes, const std::vector<T>& values, Set se
   changes = std::move(product);
 }
 
-std::vector<Layout> layouts_of(const KernelRow& row) {
-  std::vector<Layout> layouts;
-  for (Layout layout : {Layout::kNhd, Layout::kHnd}) {
-    if ((row.layout >> static_cast<unsigned>(layout) & 1) != 0) layouts.push_back(layout);
+template <class E>
+std::vector<E> members(uint8_t bits, std::initializer_list<E> all) {
+  std::vector<E> members;
+  for (E value : all) {
+    if ((bits >> static_cast<unsigned>(value) & 1) != 0) members.push_back(value);
   }
-  return layouts;
+  return members;
 }
 
 // The changes that make this kernel accept.
@@ -67,14 +69,28 @@ std::vector<Change> changes_of(const KernelRow& row, uint32_t failed, const Requ
                                const Catalog::Compiled& compiled) {
   std::vector<Change> changes{Change{}};
   if ((failed & bit(Rule::kLayout)) != 0) {
-    multiply(changes, layouts_of(row), [](Change& c, Layout v) { c.layout = v; });
+    multiply(changes, members(row.layout, {Layout::kNhd, Layout::kHnd}),
+             [](Change& c, Layout v) { c.layout = v; });
   }
   if ((failed & bit(Rule::kBlockSize)) != 0) {
     multiply(changes, near_block_sizes(row, compiled, asked.block_size),
              [](Change& c, int32_t v) { c.block_size = v; });
   }
   if ((failed & bit(Rule::kKv)) != 0) {
-    multiply(changes, near_formats(row.kv, asked), [](Change& c, Format v) { c.kv = v; });
+    // The asked one fails, if it is listed, for where its rows begin; other sizes may change that.
+    multiply(changes, near_formats(row.kv, asked), [&asked](Change& c, Format v) {
+      if (v != asked.kv) c.kv = v;
+    });
+  }
+  const auto strides = {Strides::kPacked, Strides::kStrided};
+  if ((failed & bit(Rule::kTensors)) != 0) {
+    multiply(changes, members(row.tensors, strides), [](Change& c, Strides v) { c.tensors = v; });
+  }
+  if ((failed & bit(Rule::kPages)) != 0) {
+    multiply(changes, members(row.pages, strides), [](Change& c, Strides v) { c.pages = v; });
+  }
+  if ((failed & bit(Rule::kAlignment)) != 0) {
+    multiply(changes, std::vector{row.alignment}, [](Change& c, int32_t v) { c.alignment = v; });
   }
   if ((failed & bit(Rule::kFeatures)) != 0) {
     const Features listed = Features::from_bits(row.features);
@@ -115,14 +131,38 @@ std::vector<Found> smallest(std::vector<Found> all) {
   return kept;
 }
 
+// What of the changes holds. Two things couple keys, so that a change may need another format with
+// it: what a spelling means elsewhere, and where packed rows of a format begin.
+std::vector<Change> holding(const std::vector<Change>& changes, const KernelRow& row,
+                            const Request& asked, const Catalog& catalog, const Policy& policy) {
+  const auto holds = [&](const Change& change) {
+    if (!keeps_format(change, asked)) return false;
+    return row.alignment <= 1 || Matcher(apply(change, asked), catalog, policy).failed(row) == 0;
+  };
+  std::vector<Change> kept;
+  for (const Change& change : changes) {
+    if (holds(change)) {
+      kept.push_back(change);
+      continue;
+    }
+    if (change.kv || asked.op == Op::kMerge) continue;
+    for (const Format format : near_formats(row.kv, asked)) {
+      Change other = change;
+      other.kv = format;
+      if (format != asked.kv && holds(other)) kept.push_back(other);
+    }
+  }
+  return kept;
+}
+
 void collect(const Request& asked, const Request& first, const Catalog& catalog,
              const Policy& policy, std::vector<Found>& all) {
   const Matcher matcher(asked, catalog, policy);
   for (const KernelRow& row : catalog.compiled().rows) {
     const uint32_t failed = matcher.failed(row);
     if (!can_change(row, failed, asked, catalog.compiled())) continue;
-    for (const Change& change : changes_of(row, failed, asked, catalog.compiled())) {
-      if (!keeps_format(change, asked)) continue;
+    const std::vector<Change> changes = changes_of(row, failed, asked, catalog.compiled());
+    for (const Change& change : holding(changes, row, asked, catalog, policy)) {
       all.push_back({order(change, first), change, apply(change, asked)});
     }
   }

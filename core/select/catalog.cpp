@@ -50,6 +50,9 @@ KernelRow compile(const KernelManifest& k, Catalog::Compiled& sets) {
   row.out = static_cast<uint8_t>(k.out.bits());
   row.cache = static_cast<uint8_t>(k.cache.bits());
   row.layout = static_cast<uint8_t>(k.layout.bits());
+  row.tensors = static_cast<uint8_t>(k.tensors.bits());
+  row.pages = static_cast<uint8_t>(k.pages.bits());
+  row.alignment = k.alignment;
   row.head_dim = index_of(sets.head_dims, k.head_dim);
   row.block_size = index_of(sets.block_sizes, k.block_size);
   row.group = index_of(sets.groups, k.group);

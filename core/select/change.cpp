@@ -53,11 +53,14 @@ ChangeOrder order(const Change& change, const Request& asked) {
   if (change.layout) add(0, static_cast<int64_t>(*change.layout));
   if (change.block_size) add(1, block_distance(*change.block_size, asked.block_size));
   if (change.kv) add(2, format_distance(*change.kv, asked));
+  if (change.tensors) add(3, 0);
+  if (change.pages) add(4, 0);
+  if (change.alignment) add(5, *change.alignment);
   if (change.features) {
-    add(3, std::popcount(asked.features.bits()) - std::popcount(change.features->bits()));
+    add(6, std::popcount(asked.features.bits()) - std::popcount(change.features->bits()));
   }
   if (change.device) {
-    add(4, device_distance(*change.device, asked.device));
+    add(7, device_distance(*change.device, asked.device));
     o.device = device_text(*change.device);
   }
   return o;
@@ -68,6 +71,9 @@ Request apply(const Change& change, const Request& request) {
   if (change.layout) r.layout = *change.layout;
   if (change.block_size) r.block_size = *change.block_size;
   if (change.kv) r.kv = *change.kv;
+  if (change.tensors) r.tensors = *change.tensors;
+  if (change.pages) r.pages = *change.pages;
+  if (change.alignment) r.alignment = *change.alignment;
   if (change.features) r.features = *change.features;
   if (change.device) r.device = *change.device;
   return r;
@@ -78,6 +84,9 @@ std::vector<std::pair<std::string, std::string>> to_texts(const Change& change) 
   if (change.layout) texts.emplace_back("layout", name(*change.layout));
   if (change.block_size) texts.emplace_back("block_size", std::to_string(*change.block_size));
   if (change.kv) texts.emplace_back("kv", name(*change.kv));
+  if (change.tensors) texts.emplace_back("tensors", name(*change.tensors));
+  if (change.pages) texts.emplace_back("pages", name(*change.pages));
+  if (change.alignment) texts.emplace_back("alignment", std::to_string(*change.alignment));
   if (change.features) texts.emplace_back("features", to_string(*change.features));
   if (change.device) texts.emplace_back("device", device_text(*change.device));
   return texts;
@@ -85,6 +94,7 @@ std::vector<std::pair<std::string, std::string>> to_texts(const Change& change) 
 
 bool is_part_of(const Change& a, const Change& b) {
   return part(a.layout, b.layout) && part(a.block_size, b.block_size) && part(a.kv, b.kv) &&
+         part(a.tensors, b.tensors) && part(a.pages, b.pages) && part(a.alignment, b.alignment) &&
          part(a.features, b.features) && part(a.device, b.device);
 }
 

@@ -22,6 +22,9 @@ struct Change {
   std::optional<Layout> layout;
   std::optional<int32_t> block_size;
   std::optional<Format> kv;
+  std::optional<Strides> tensors;
+  std::optional<Strides> pages;
+  std::optional<int32_t> alignment;
   std::optional<Features> features;
   std::optional<Device> device;
   friend bool operator==(const Change&, const Change&) = default;
@@ -30,8 +33,8 @@ struct Change {
 // How far a change is from the request; smaller is nearer.
 struct ChangeOrder {
   size_t keys_changed = 0;
-  std::array<uint8_t, 5> keys{};  // positions in Change, ascending, then 9
-  std::array<int64_t, 5> distance{};
+  std::array<uint8_t, 8> keys{};  // positions in Change, ascending, then 9
+  std::array<int64_t, 8> distance{};
   std::string device;
   friend auto operator<=>(const ChangeOrder&, const ChangeOrder&) = default;
 };

@@ -12,7 +12,7 @@ namespace attnrt {
 constexpr uint32_t bit(Rule rule) {
   return uint32_t{1} << static_cast<unsigned>(rule);
 }
-inline constexpr int kRuleCount = 18;
+inline constexpr int kRuleCount = 21;
 
 struct KernelRow {
   uint64_t features = 0;
@@ -24,12 +24,15 @@ struct KernelRow {
   uint32_t failed_always = 0;  // unknown keys
   int32_t max_query_tokens = 1;
   int32_t score = 0;
-  uint8_t device = 0;  // DeviceKind; 0: of a later version
-  uint8_t ops = 0;     // bits of Op
-  uint8_t q = 0;       // bits of DType
-  uint8_t out = 0;     // bits of DType; 0: as q
-  uint8_t cache = 0;   // bits of CacheKind
-  uint8_t layout = 0;  // bits of Layout
+  uint8_t device = 0;   // DeviceKind; 0: of a later version
+  uint8_t ops = 0;      // bits of Op
+  uint8_t q = 0;        // bits of DType
+  uint8_t out = 0;      // bits of DType; 0: as q
+  uint8_t cache = 0;    // bits of CacheKind
+  uint8_t layout = 0;   // bits of Layout
+  uint8_t tensors = 0;  // bits of Strides
+  uint8_t pages = 0;    // bits of Strides
+  int32_t alignment = 1;
   // Indices of Compiled's sets. Manifests repeat themselves, so there are few distinct ones, and a
   // request is put to each set once instead of to each kernel.
   uint32_t head_dim = 0;

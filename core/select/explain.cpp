@@ -10,9 +10,9 @@ namespace attnrt {
 namespace {
 
 constexpr std::array<std::string_view, kRuleCount> kNames{
-    "device", "sm",       "gfx",   "op",       "query_tokens", "q",
-    "out",    "kv",       "cache", "head_dim", "block_size",   "layout",
-    "group",  "features", "needs", "policy",   "plugin",       "unknown_keys"};
+    "device",  "sm",    "gfx",       "op",         "query_tokens", "q",      "out",
+    "kv",      "cache", "head_dim",  "block_size", "layout",       "group",  "features",
+    "tensors", "pages", "alignment", "needs",      "policy",       "plugin", "unknown_keys"};
 
 template <class E>
 std::vector<std::string> names(EnumSet<E> set) {
@@ -74,11 +74,23 @@ FailedRule explain_plugin(const CatalogEntry& entry) {
   return {Rule::kPlugin, "abi 1", {"abi " + std::to_string(entry.manifest.abi)}};
 }
 
-std::string asked_format(const Request& r) {
+std::string asked_format(const Request& r, const KernelManifest& k) {
   std::string text(name(r.kv));
-  if (format_exists(r.kv, r.cache, r.head_dim)) return text;
-  return text + ", which does not exist for a " + std::string(name(r.cache)) +
-         " cache of head size " + to_string(r.head_dim);
+  if (!format_exists(r.kv, r.cache, r.head_dim)) {
+    return text + ", which does not exist for a " + std::string(name(r.cache)) +
+           " cache of head size " + to_string(r.head_dim);
+  }
+  const int64_t rows = page_row_alignment(r);
+  if (!k.kv.contains(r.kv) || rows >= k.alignment) return text;
+  return text + ", whose packed rows begin at multiples of " + std::to_string(rows) +
+         " bytes, not of " + std::to_string(k.alignment);
+}
+
+std::string asked_alignment(const Request& r) {
+  const int32_t rows = tensor_row_alignment(r);
+  const std::string text = std::to_string(std::min(r.alignment, rows));
+  return rows >= r.alignment ? text
+                             : text + ", that of packed rows of head size " + to_string(r.head_dim);
 }
 
 std::vector<std::string> as_texts(const std::vector<int32_t>& values) {
@@ -109,7 +121,7 @@ FailedRule explain_rule(Rule rule, const Request& r, const CatalogEntry& entry,
               k.out.empty() ? std::vector<std::string>{std::string(name(r.q))} : names(k.out)};
     }
     case Rule::kKv:
-      return {rule, asked_format(r), names(k.kv)};
+      return {rule, asked_format(r, k), names(k.kv)};
     case Rule::kCache:
       return {rule, std::string(name(r.cache)), names(k.cache)};
     case Rule::kHeadDim:
@@ -123,6 +135,12 @@ FailedRule explain_rule(Rule rule, const Request& r, const CatalogEntry& entry,
               to_strings(k.group)};
     case Rule::kFeatures:
       return explain_features(k, r.features);
+    case Rule::kTensors:
+      return {rule, std::string(name(r.tensors)), names(k.tensors)};
+    case Rule::kPages:
+      return {rule, std::string(name(r.pages)), names(k.pages)};
+    case Rule::kAlignment:
+      return {rule, asked_alignment(r), {std::to_string(k.alignment)}};
     case Rule::kNeeds:
       return {rule, missing(entry, r.device), all_needs(entry)};
     case Rule::kPolicy:

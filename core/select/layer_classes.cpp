@@ -140,6 +140,9 @@ Request op_request(const LayerClass& layer_class, Op op, const ModelGeometry& mo
   r.kv_heads = g.kv_heads;
   r.block_size = options.kv_cache.block_size.value_or(16);
   r.layout = options.kv_cache.layout.value_or(Layout::kNhd);
+  r.tensors = options.tensors;
+  r.pages = options.pages;
+  r.alignment = options.alignment;
   r.features = options.features;
   r.features.insert(g.mask);
   if (g.window > 0) r.features.insert(Feature::kWindow);

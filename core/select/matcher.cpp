@@ -57,7 +57,12 @@ Matcher::Matcher(const Request& request, const Catalog& catalog, const Policy& p
       op_(bit8(request.op)),
       q_(bit8(request.q)),
       out_(bit8(request.out.value_or(request.q))),
-      cache_bit_(bit8(request.cache)) {
+      cache_bit_(bit8(request.cache)),
+      tensors_(bit8(request.tensors)),
+      pages_(bit8(request.pages)),
+      alignment_(std::min(request.alignment, tensor_row_alignment(request))),
+      page_{request.kv, request.cache, request.head_dim, request.kv_heads, request.block_size},
+      page_rows_(page_row_alignment(request)) {
   for (const FormatInfo& f : all_formats()) {
     if (format_exists(f.format, request.cache, request.head_dim)) {
       formats_ |= uint32_t{1} << static_cast<unsigned>(f.format);
@@ -92,6 +97,15 @@ bool Matcher::block_size_listed(const KernelRow& row, int32_t block_size) const 
   return compiled_.block_sizes[row.block_size].contains(block_size);
 }
 
+// Few kernels ask for any, so other cells than the request's own are reckoned when they are met.
+bool Matcher::rows_aligned(const KernelRow& row, const Cell& cell) const {
+  if (cell == cell_ || pages_ != bit8(Strides::kPacked)) return page_rows_ >= row.alignment;
+  PageGeometry other = page_;
+  other.format = cell.kv;
+  other.block_size = cell.block_size;
+  return page_row_alignment(other) >= row.alignment;
+}
+
 uint32_t Matcher::failed_fixed(const KernelRow& row) const {
   uint32_t failed = row.failed_always | plugin_failed_[row.plugin];
   if (row.device != device_) {
@@ -109,6 +123,9 @@ uint32_t Matcher::failed_fixed(const KernelRow& row) const {
   if (uses_cache_ && (row.cache & cache_bit_) == 0) failed |= bit(Rule::kCache);
   if (head_dim_listed_[row.head_dim] == 0) failed |= bit(Rule::kHeadDim);
   if (uses_groups_ && group_listed_[row.group] == 0) failed |= bit(Rule::kGroup);
+  if ((row.tensors & tensors_) == 0) failed |= bit(Rule::kTensors);
+  if (uses_cache_ && (row.pages & pages_) == 0) failed |= bit(Rule::kPages);
+  if (row.alignment > alignment_) failed |= bit(Rule::kAlignment);
   constexpr uint64_t kReserved = Features{Feature::kSparse}.bits();
   if ((features_ & ~row.features) != 0 || (features_ & kReserved) != 0) {
     failed |= bit(Rule::kFeatures);
@@ -121,6 +138,7 @@ uint32_t Matcher::failed_cell(const KernelRow& row, const Cell& cell) const {
   uint32_t failed = 0;
   const uint32_t format = uint32_t{1} << static_cast<unsigned>(cell.kv);
   if ((row.kv & formats_ & format) == 0) failed |= bit(Rule::kKv);
+  if (row.alignment > 1 && !rows_aligned(row, cell)) failed |= bit(Rule::kKv);
   if (!block_size_listed(row, cell.block_size)) failed |= bit(Rule::kBlockSize);
   if ((row.layout & bit8(cell.layout)) == 0) failed |= bit(Rule::kLayout);
   return failed;

@@ -50,6 +50,7 @@ class Matcher {
 
  private:
   bool block_size_listed(const KernelRow& row, int32_t block_size) const;
+  bool rows_aligned(const KernelRow& row, const Cell& cell) const;
 
   const Catalog::Compiled& compiled_;
   Cell cell_;
@@ -59,7 +60,10 @@ class Matcher {
   int32_t query_tokens_;  // 0: no rule
   uint32_t formats_ = 0;  // those that exist for this cache and head size
   uint64_t features_;
-  uint8_t device_, op_, q_, out_, cache_bit_;
+  uint8_t device_, op_, q_, out_, cache_bit_, tensors_, pages_;
+  int32_t alignment_;  // bytes: the request's, and that of packed tensors' rows
+  PageGeometry page_;
+  int64_t page_rows_;  // bytes: the alignment of rows in the request's own cell
   uint32_t sm_ = 0, gfx_ = 0;
   std::vector<uint8_t> head_dim_listed_;    // per set of Compiled
   std::vector<uint8_t> block_size_listed_;  // for the request's own block size

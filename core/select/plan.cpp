@@ -2,6 +2,8 @@
 #include "attnrt/plan.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -37,6 +39,10 @@ Status check(const PlanOptions& options, const Catalog& catalog) {
   if (options.decode_query_tokens < 1) {
     return invalid("decode_query_tokens", "at least 1", std::to_string(options.decode_query_tokens),
                    "e.g. 1");
+  }
+  if (options.alignment < 1 || !std::has_single_bit(static_cast<uint32_t>(options.alignment))) {
+    return invalid("alignment", "a power of two, in bytes", std::to_string(options.alignment),
+                   "e.g. 16");
   }
   return check(options.policy, catalog);
 }
@@ -175,13 +181,19 @@ struct Planner {
 
   void place(Plan& plan, const LayerClass& c, const Cell& cell, int64_t page,
              const std::vector<OpDecision>& ops) const {
+    const auto wants_packed = [this](const OpDecision& d) {
+      const Manifest& manifest = catalog.entries()[d.plugin].manifest;
+      return !manifest.kernels[d.kernel].pages.contains(Strides::kStrided);
+    };
     const LayerGeometry& g = c.geometry;
     const PageGeometry geometry{cell.kv, g.cache, g.head_dim, g.kv_heads, cell.block_size};
     for (int32_t index : c.layers) {
       LayerPlan& layer = plan.layers[static_cast<size_t>(index)];
       layer = {index, 0, g, c.spelling.text, cell.kv, cell.block_size, cell.layout, ops};
       layer.group = group_of(plan, {{}, geometry, cell.layout, g.window, page});
-      plan.groups[layer.group].layers.push_back(index);
+      CacheGroup& group = plan.groups[layer.group];
+      group.layers.push_back(index);
+      group.packed = group.packed || std::any_of(ops.begin(), ops.end(), wants_packed);
     }
   }
 };
@@ -206,6 +218,14 @@ Error unknown_bytes(const LayerClass& c, Format format) {
                .remedy = "choose another kv_cache.format, or put the layer into skip_layers"};
 }
 
+// Of which both sides' bytes in a page are divisors.
+int64_t whole_pages_bytes(const PageGeometry& page) {
+  if (page.cache == CacheKind::kLatent) return *page_bytes(page);
+  const int64_t rows = int64_t{page.kv_heads} * page.block_size;
+  return rows * std::lcm(*row_bytes(page.format, page.head_dim.qk),
+                         *row_bytes(page.format, page.head_dim.v));
+}
+
 }  // namespace
 
 PoolLayout pool_of(const std::vector<CacheGroup>& groups) {
@@ -214,6 +234,7 @@ PoolLayout pool_of(const std::vector<CacheGroup>& groups) {
     PoolGroup size;
     size.layers = static_cast<int32_t>(group.layers.size());
     size.page_bytes = group.page_bytes;
+    if (group.packed) size.whole_bytes = whole_pages_bytes(group.page);
     sizes.push_back(size);
   }
   return pool_layout(std::move(sizes));

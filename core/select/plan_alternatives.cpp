@@ -14,6 +14,9 @@ struct Values {
   std::vector<Layout> layouts;
   std::vector<int32_t> block_sizes;
   std::vector<Format> formats;
+  std::vector<Strides> tensors;
+  std::vector<Strides> pages;
+  std::vector<int32_t> alignments;
   std::vector<Features> features;
   std::vector<Device> devices;
 };
@@ -33,9 +36,11 @@ Values possible_values(const Request& asked, const PlanOptions& options, const C
   const Catalog::Compiled& compiled = catalog.compiled();
   uint32_t formats = 0;
   std::set<int32_t> blocks;
+  std::set<int32_t> alignments;
   std::map<std::string, Device> devices;
   for (const KernelRow& row : compiled.rows) {
     formats |= row.kv;
+    if (row.alignment > asked.alignment) alignments.insert(row.alignment);
     for (int32_t b : near_block_sizes(row, compiled, asked.block_size)) blocks.insert(b);
     for (Device& d : near_devices(row, compiled, asked.device)) {
       if (d != asked.device) devices.emplace(to_string(d), std::move(d));
@@ -51,6 +56,10 @@ Values possible_values(const Request& asked, const PlanOptions& options, const C
     blocks.erase(asked.block_size);
     v.block_sizes.assign(blocks.begin(), blocks.end());
   }
+  // The other way round asks for more than the options do; whoever lists nothing else is odd.
+  if (asked.tensors == Strides::kStrided) v.tensors.push_back(Strides::kPacked);
+  if (asked.pages == Strides::kStrided) v.pages.push_back(Strides::kPacked);
+  v.alignments.assign(alignments.begin(), alignments.end());
   v.features = without_guarantees(options.features);
   for (auto& [text, device] : devices) v.devices.push_back(std::move(device));
   return v;
@@ -76,11 +85,17 @@ std::vector<Change> next_size(const std::vector<Change>& smaller, const Values& 
     const std::vector<Change> one{c};
     const bool no_device = !c.device;
     const bool no_features = no_device && !c.features;
-    const bool no_kv = no_features && !c.kv;
+    const bool no_alignment = no_features && !c.alignment;
+    const bool no_pages = no_alignment && !c.pages;
+    const bool no_tensors = no_pages && !c.tensors;
+    const bool no_kv = no_tensors && !c.kv;
     const bool no_block = no_kv && !c.block_size;
     extend(one, &Change::layout, v.layouts, no_block, larger);
     extend(one, &Change::block_size, v.block_sizes, no_kv, larger);
-    extend(one, &Change::kv, v.formats, no_features, larger);
+    extend(one, &Change::kv, v.formats, no_tensors, larger);
+    extend(one, &Change::tensors, v.tensors, no_pages, larger);
+    extend(one, &Change::pages, v.pages, no_alignment, larger);
+    extend(one, &Change::alignment, v.alignments, no_features, larger);
     extend(one, &Change::features, v.features, no_device, larger);
     extend(one, &Change::device, v.devices, true, larger);
   }
@@ -122,12 +137,6 @@ class Search {
     return cell;
   }
 
-  PlanOptions changed(const Change& change) const {
-    PlanOptions options = options_;
-    if (change.features) options.features = *change.features;
-    return options;
-  }
-
  private:
   // kv is the spelling of the refused class, so it holds for all classes that share it.
   std::optional<Cell> served_with(size_t c, const Change& change) {
@@ -151,12 +160,13 @@ class Search {
     return server(c, change).first_served(choice);
   }
 
-  // A server depends on the device and the features only, so few are ever built.
+  // A server depends on no more than this key, so few are ever built.
   const ClassServer& server(const LayerClass& c, const Change& change) {
     const Device& device = change.device ? *change.device : device_;
-    const PlanOptions options = changed(change);
-    const auto key = std::tuple(c.layers.front(), to_string(device), change.device.has_value(),
-                                options.features.bits());
+    const PlanOptions options = with(options_, change);
+    const Key key{c.layers.front(),        to_string(device), change.device.has_value(),
+                  options.features.bits(), options.tensors,   options.pages,
+                  options.alignment};
     const auto known = servers_.find(key);
     if (known != servers_.end()) return known->second;
     return servers_.emplace(key, ClassServer(c, model_, device, options, catalog_)).first->second;
@@ -169,7 +179,8 @@ class Search {
   const PlanOptions& options_;
   const Catalog& catalog_;
   std::vector<bool> served_now_;
-  std::map<std::tuple<int32_t, std::string, bool, uint64_t>, ClassServer> servers_;
+  using Key = std::tuple<int32_t, std::string, bool, uint64_t, Strides, Strides, int32_t>;
+  std::map<Key, ClassServer> servers_;
 };
 
 // A larger form of what was found, or one block size too many.
@@ -183,6 +194,15 @@ bool adds_nothing(const Change& change, const std::vector<PlanAlternative>& foun
 }
 
 }  // namespace
+
+PlanOptions with(const PlanOptions& options, const Change& change) {
+  PlanOptions changed = options;
+  if (change.tensors) changed.tensors = *change.tensors;
+  if (change.pages) changed.pages = *change.pages;
+  if (change.alignment) changed.alignment = *change.alignment;
+  if (change.features) changed.features = *change.features;
+  return changed;
+}
 
 std::vector<PlanAlternative> plan_alternatives(const std::vector<LayerClass>& classes,
                                                size_t refused, const ModelGeometry& model,
@@ -207,7 +227,7 @@ std::vector<PlanAlternative> plan_alternatives(const std::vector<LayerClass>& cl
       const std::optional<Cell> cell = search.works(change);
       if (!cell) continue;
       const Device& where = change.device ? *change.device : device;
-      Request request = op_request(c, Op::kDecode, model, where, search.changed(change));
+      Request request = op_request(c, Op::kDecode, model, where, with(options, change));
       request.kv = cell->kv;
       request.block_size = cell->block_size;
       request.layout = cell->layout;

@@ -14,6 +14,9 @@ struct PlanAlternative {
   Request request;  // of its decode, changed
 };
 
+// What of a change stands in the options beside the cell and the device.
+PlanOptions with(const PlanOptions& options, const Change& change);
+
 // For classes[refused]. At most eight, smallest first.
 std::vector<PlanAlternative> plan_alternatives(const std::vector<LayerClass>& classes,
                                                size_t refused, const ModelGeometry& model,

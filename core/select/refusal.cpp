@@ -60,8 +60,7 @@ struct Refuser {
                                             const LayerClass& c, Op op) const {
     std::vector<Alternative> result;
     for (const PlanAlternative& a : found) {
-      PlanOptions changed = options;
-      if (a.change.features) changed.features = *a.change.features;
+      const PlanOptions changed = with(options, a.change);
       const Request request = in_cell(op_request(c, op, model, a.request.device, changed), a.cell);
       const ClassServer server(c, model, a.request.device, changed, catalog);
       const size_t index = static_cast<size_t>(std::find(kRequired.begin(), kRequired.end(), op) -

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "attnrt/select.hpp"
 #include "select/words.hpp"
@@ -26,6 +28,7 @@ Status check(const Request& request) {
                         {"query heads", request.q_heads},
                         {"KV heads", request.kv_heads},
                         {"the block size", request.block_size},
+                        {"the alignment", request.alignment},
                         {"the head size of q and k", request.head_dim.qk},
                         {"the head size of v", request.head_dim.v}};
   for (const Size& size : sizes) {
@@ -43,6 +46,10 @@ Status check(const Request& request) {
                    "head sizes " + std::to_string(request.head_dim.qk) + " and " +
                        std::to_string(request.head_dim.v),
                    "give the head size as qk,v with v at most qk, e.g. 576,512");
+  }
+  if (!std::has_single_bit(static_cast<uint32_t>(request.alignment))) {
+    return invalid("a power of two for the alignment", std::to_string(request.alignment),
+                   "e.g. 16: bytes of which pointers and strides are multiples");
   }
   const uint64_t masks = request.features.bits() & kMasks.bits();
   if (std::popcount(masks) > 1) {
@@ -77,6 +84,28 @@ bool format_exists(Format format, CacheKind cache, HeadDim head_dim) {
   if (f.latent_only) return latent && head_dim == f.fixed_head_dim;
   const bool k = head_dim.qk % f.head_dim_multiple == 0;
   return k && (latent || head_dim.v % f.head_dim_multiple == 0);
+}
+
+int32_t tensor_row_alignment(const Request& r) {
+  if (r.tensors != Strides::kPacked) return std::numeric_limits<int32_t>::max();
+  const int64_t element = element_bytes(r.q);
+  int64_t rows = element * (r.op == Op::kMerge ? r.head_dim.v : r.head_dim.qk);
+  if (r.op != Op::kAppend) {
+    rows |= element_bytes(r.out.value_or(r.q)) * r.head_dim.v;
+  } else if (r.cache == CacheKind::kSeparate) {
+    rows |= element * r.head_dim.v;
+  }
+  return static_cast<int32_t>(std::min<int64_t>(rows & -rows, 1 << 30));
+}
+
+int64_t page_row_alignment(const Request& r) {
+  if (r.op == Op::kMerge || r.pages != Strides::kPacked) return std::numeric_limits<int64_t>::max();
+  return page_row_alignment({r.kv, r.cache, r.head_dim, r.kv_heads, r.block_size});
+}
+
+int64_t page_row_alignment(const PageGeometry& packed) {
+  const Result<int64_t> bytes = row_alignment(packed);
+  return bytes.ok() ? *bytes : std::numeric_limits<int64_t>::max();
 }
 
 std::string to_string(Features features) {

@@ -21,6 +21,12 @@ constexpr bool attends(Op op) {
 // one): no kernel can then serve it, whatever its manifest lists.
 bool format_exists(Format format, CacheKind cache, HeadDim head_dim);
 
+// Bytes, powers of two, of which the rows of packed tensors and pages begin at multiples; where
+// they are not packed, or bytes are not known, as many as a kernel may ask for.
+int32_t tensor_row_alignment(const Request& request);
+int64_t page_row_alignment(const Request& request);
+int64_t page_row_alignment(const PageGeometry& packed);
+
 // "causal,window": as the option --features takes them.
 std::string to_string(Features features);
 

@@ -11,7 +11,10 @@ namespace attnrt {
 namespace {
 
 PoolGroup group(int32_t layers, int64_t page_bytes) {
-  return {layers, page_bytes, 0, 0, 0};
+  PoolGroup g;
+  g.layers = layers;
+  g.page_bytes = page_bytes;
+  return g;
 }
 
 double waste(const PoolGroup& g) {
@@ -42,6 +45,30 @@ TEST(PoolLayout, CutsChunksIntoEqualPartsThatHoldEveryGroupsBlocks) {
       }
     }
   }
+}
+
+TEST(PoolLayout, BeginsBlocksWholePagesApartWhereAGroupAsksForIt) {
+  // Sizes that share few factors: alone, a block's stride would be cut to fill the chunk.
+  const std::vector<std::vector<PoolGroup>> pools = {
+      {group(15, 16384), group(3, 16384)},
+      {group(22, 40960), group(4, 65536)},
+      {group(5, 65536), group(7, 12288), group(1, 640)},
+  };
+  int changed = 0;
+  for (std::vector<PoolGroup> groups : pools) {
+    const PoolLayout without = pool_layout(groups);
+    for (PoolGroup& g : groups) g.whole_bytes = g.page_bytes / 2;
+    const PoolLayout pool = pool_layout(groups);
+    for (size_t i = 0; i < groups.size(); ++i) {
+      const PoolGroup& g = pool.groups[i];
+      EXPECT_EQ(g.block_stride % (g.page_bytes / 2), 0) << i;
+      EXPECT_EQ(g.block_stride % kPoolAlignment, 0) << i;
+      EXPECT_GE(g.block_stride, g.layers * g.page_stride) << i;
+      EXPECT_EQ(g.block_stride * g.blocks_per_chunk, pool.chunk_bytes) << i;
+      changed += without.groups[i].block_stride % (g.page_bytes / 2) != 0;
+    }
+  }
+  EXPECT_GT(changed, 0);
 }
 
 TEST(PoolLayout, OfEqualPagesHasNoPadding) {

@@ -139,6 +139,73 @@ TEST(CacheView, PointsIntoThePagesWithTheStrideBetweenBlocksAsGiven) {
   EXPECT_EQ(view.k_scale.host, 1.0f);
 }
 
+TEST(CacheView, IsPackedAsItsLayoutStandsAndInBlocksOfWholePages) {
+  for (const Format format : {Format::kBf16, Format::kInt8PerTokenHead, Format::kNvfp4Linear}) {
+    for (const Layout layout : {Layout::kNhd, Layout::kHnd}) {
+      PageGeometry g = geometry(format);
+      g.head_dim = {64, 64};
+      const PageLayout page = *page_layout(g, layout);
+      std::vector<uint8_t> memory(static_cast<size_t>(page.bytes) * 4);
+      const attnrt_cache_view packed = cache_view(page, memory.data(), page.bytes, 4);
+      EXPECT_TRUE(is_packed(packed, page)) << name(format);
+      const auto expect_strided = [&](auto change) {
+        attnrt_cache_view view = packed;
+        change(view);
+        EXPECT_FALSE(is_packed(view, page)) << name(format);
+      };
+      using View = attnrt_cache_view;
+      expect_strided([](View& v) { v.k.token_stride += 16; });
+      expect_strided([](View& v) { v.v.head_stride += 16; });
+      expect_strided([](View& v) { v.v.block_stride += 64; });
+      expect_strided([](View& v) { v.k.block_stride /= 4; });
+      if (packed.k.scales != nullptr) {
+        expect_strided([](View& v) { v.k.scale_token_stride += 4; });
+        expect_strided([](View& v) { v.v.scales = v.k.scales; });
+      }
+      attnrt_cache_view far = packed;  // layers or K and V in one pool
+      far.k.block_stride = far.k.scale_block_stride = 3 * page.bytes / 2;
+      EXPECT_TRUE(is_packed(far, page)) << name(format);
+    }
+  }
+}
+
+TEST(CacheView, IsAlignedAsItsPointersAndStridesAre) {
+  const PageLayout page = *page_layout(geometry(Format::kBf16), Layout::kNhd);
+  const auto at = [](uintptr_t address) { return reinterpret_cast<void*>(address); };
+  EXPECT_EQ(alignment_of(cache_view(page, at(0x10000), page.bytes, 4)), 64);  // rows of V
+  EXPECT_EQ(alignment_of(cache_view(page, at(0x10004), page.bytes, 4)), 4);
+  EXPECT_EQ(alignment_of(cache_view(page, at(0x10000), page.bytes + 8, 4)), 8);
+  attnrt_cache_view view = cache_view(page, at(0x10000), page.bytes, 4);
+  view.v.token_stride += 2;
+  EXPECT_EQ(alignment_of(view), 2);
+}
+
+TEST(RowAlignment, IsThatOfEveryRowOfAPackedPage) {
+  int checked = 0;
+  for (const FormatInfo& f : all_formats()) {
+    if (!f.byte_layout_known) continue;
+    for (const int32_t heads : {1, 3}) {
+      for (const int32_t block : {1, 16}) {
+        if (f.latent_only && heads > 1) continue;
+        const PageGeometry g = geometry(f.format, heads, block);
+        for (const Layout layout : {Layout::kNhd, Layout::kHnd}) {
+          const PageLayout page = *page_layout(g, layout);
+          int64_t all = 64;
+          for (const SideLayout* side : {&page.k, &page.v}) {
+            all |= side->data_offset;
+            // Strides of one head or token are nobody's, and yet a row's bytes.
+            all |= side->token_stride | side->head_stride;
+          }
+          EXPECT_EQ(*row_alignment(g), all & -all) << f.name << ' ' << heads << ' ' << block;
+          ++checked;
+        }
+      }
+    }
+  }
+  EXPECT_GT(checked, 80);
+  EXPECT_FALSE(row_alignment({Format::kTurboquantK8v4, CacheKind::kSeparate, {64, 64}, 1, 16}));
+}
+
 TEST(CacheView, OfALatentCacheHasNoVSide) {
   Result<PageLayout> page =
       page_layout({Format::kBf16, CacheKind::kLatent, {576, 512}, 1, 16}, Layout::kNhd);

@@ -138,6 +138,10 @@ const Bad kValues[] = {
      "that is a fact of the model, not a wish"},
     {"query_tokens", test::with("request: {query_tokens: 0}"),
      "run.yaml:2:25: expected an integer from 1"},
+    {"tensors", test::with("request: {tensors: sparse}"), "expected the strides of rows"},
+    {"pages_list", test::with("request: {pages: [packed]}"), "run.yaml:2:18: expected"},
+    {"alignment", test::with("request: {alignment: 12}"),
+     "run.yaml:2:22: expected a power of two for alignment, in bytes, found '12'"},
     {"required_and_denied", test::with("plugins: {require: cpu, deny: [cpu]}"),
      "run.yaml:2:10: expected a policy that can be met, found plugin 'cpu' both required and "
      "denied"},

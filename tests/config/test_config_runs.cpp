@@ -45,7 +45,8 @@ model: {geometry: gemma-3-270m}
 device: cuda:sm_120
 kv_cache: {format: fp8, skip_layers: [0, "2-3", sliding_window], skip_format: bf16, block_size: 32,
            layout: hnd, blocks: 4096}
-request: {q: f16, out: f32, features: [lse, batch_invariant], query_tokens: 4}
+request: {q: f16, out: f32, features: [lse, batch_invariant], query_tokens: 4,
+          tensors: strided, pages: strided, alignment: 8}
 plugins:
   path: [plugins, /opt/plugins]
   manifests: more
@@ -72,6 +73,9 @@ report: {json: out.json, html: out.html}
   EXPECT_EQ(run.out, DType::kF32);
   EXPECT_EQ(run.features, (Features{Feature::kLse, Feature::kBatchInvariant}));
   EXPECT_EQ(run.decode_query_tokens, 4);
+  EXPECT_EQ(run.tensors, Strides::kStrided);
+  EXPECT_EQ(run.pages, Strides::kStrided);
+  EXPECT_EQ(run.alignment, 8);
   EXPECT_THAT(run.plugins.search.path, ElementsAre("/etc/runs/plugins", "/opt/plugins"));
   EXPECT_THAT(run.plugins.search.manifests, ElementsAre("/etc/runs/more"));
   EXPECT_THAT(run.plugins.policy.prefer, ElementsAre("cpu", "reference"));
@@ -92,6 +96,9 @@ report: {json: out.json, html: out.html}
   EXPECT_EQ(options.policy.deny, run.plugins.policy.deny);
   EXPECT_EQ(options.q, DType::kF16);
   EXPECT_EQ(options.features, run.features);
+  EXPECT_EQ(options.tensors, run.tensors);
+  EXPECT_EQ(options.pages, run.pages);
+  EXPECT_EQ(options.alignment, run.alignment);
 }
 
 TEST(Config, ListOfFormatsIsARunEach) {

@@ -29,6 +29,9 @@ kernels:
     layout: [nhd, hnd]
     group: {max: 16}
     features: [causal, window]
+    tensors: [packed]
+    pages: [packed, strided]
+    alignment: 16
     score: 80
 )";
 

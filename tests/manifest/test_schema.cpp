@@ -84,6 +84,13 @@ const Refusal kRefusals[] = {
     {"[192, 128]", "[192, 128, 64]", "a pair [qk, v]"},
     {"[192, 128]", "[192, [128]]", "an integer"},
     {"[192, 128]", "wide", "an integer"},
+    {"tensors: [packed]", "tensors: packed", "a list for tensors"},
+    {"tensors: [packed]", "tensors: []", "values for tensors"},
+    {"pages: [packed, strided]", "pages: {max: 2}", "a list for pages"},
+    {"alignment: 16", "alignment: 0", "for alignment"},
+    {"alignment: 16", "alignment: 24", "a power of two for alignment"},
+    {"alignment: 16", "alignment: 8192", "for alignment"},
+    {"alignment: 16", "alignment: [16]", "for alignment"},
     {"score: 80", "score: high", "for score"},
     {"score: 80", "score: 2000000", "for score"},
 };

@@ -40,14 +40,19 @@ TEST(ManifestValues, TheSampleIsReadWhole) {
   EXPECT_EQ(k.cache, EnumSet<CacheKind>{CacheKind::kSeparate});
   EXPECT_EQ(k.layout, (EnumSet<Layout>{Layout::kNhd, Layout::kHnd}));
   EXPECT_EQ(k.features, (Features{Feature::kCausal, Feature::kWindow}));
+  EXPECT_EQ(k.tensors, EnumSet<Strides>{Strides::kPacked});
+  EXPECT_EQ(k.pages, (EnumSet<Strides>{Strides::kPacked, Strides::kStrided}));
+  EXPECT_EQ(k.alignment, 16);
   EXPECT_EQ(k.score, 80);
   EXPECT_THAT(k.unknown_keys, IsEmpty());
 }
 
 TEST(ManifestValues, DefaultsAreThoseOfTheDesign) {
   std::string text = with("    query_tokens: {max: 16}\n", "");
-  for (const char* line : {"    out: [bf16]\n", "    cache: [separate]\n", "    score: 80\n",
-                           "needs: {cpu: [avx2, fma], libraries: [libsample.so.1]}\n"}) {
+  for (const char* line :
+       {"    out: [bf16]\n", "    cache: [separate]\n", "    score: 80\n",
+        "    tensors: [packed]\n", "    pages: [packed, strided]\n", "    alignment: 16\n",
+        "needs: {cpu: [avx2, fma], libraries: [libsample.so.1]}\n"}) {
     text.replace(text.find(line), std::string_view(line).size(), "");
   }
   const Result<Manifest> parsed = parse_manifest(text, "m");
@@ -56,6 +61,10 @@ TEST(ManifestValues, DefaultsAreThoseOfTheDesign) {
   EXPECT_EQ(k.max_query_tokens, 1);
   EXPECT_TRUE(k.out.empty());
   EXPECT_EQ(k.cache, EnumSet<CacheKind>{CacheKind::kSeparate});
+  // All that plugin.h allows: manifests without these keys were written for it.
+  EXPECT_EQ(k.tensors, (EnumSet<Strides>{Strides::kPacked, Strides::kStrided}));
+  EXPECT_EQ(k.pages, (EnumSet<Strides>{Strides::kPacked, Strides::kStrided}));
+  EXPECT_EQ(k.alignment, 1);
   EXPECT_EQ(k.score, 0);
   EXPECT_THAT(parsed->needs_cpu, IsEmpty());
 }

@@ -303,7 +303,7 @@ const attnrt_plugin* table() {
   return &kTable;
 }
 
-Catalog make_catalog() {
+Catalog make_catalog(const std::function<void(KernelManifest&)>& change) {
   std::vector<CatalogEntry> entries;
   for (const char* name : {"one", "two"}) {
     const std::string text =
@@ -311,6 +311,7 @@ Catalog make_catalog() {
         ", version: 1.0.0, vendor: test, license: Apache-2.0, description: fake}" + kKernels;
     Result<Manifest> manifest = parse_manifest(text, name);
     if (!manifest) throw std::logic_error(to_string(manifest.error()));
+    for (KernelManifest& kernel : manifest->kernels) change(kernel);
     entries.push_back({std::move(*manifest), {}, true});
   }
   return Catalog(std::move(entries));
@@ -318,7 +319,8 @@ Catalog make_catalog() {
 
 }  // namespace
 
-FakeSource::FakeSource() : catalog_(make_catalog()) {
+FakeSource::FakeSource(const std::function<void(KernelManifest&)>& change)
+    : catalog_(make_catalog(change)) {
   states = {};
 }
 

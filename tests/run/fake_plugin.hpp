@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ struct FakeState {
 // Fakes "one" and "two", both with every op in f32 (see fake_plugin.cpp), as catalog entries 0, 1.
 class FakeSource final : public runtime::PluginSource {
  public:
-  FakeSource();
+  FakeSource() : FakeSource([](KernelManifest&) {}) {}
+  // change: of every kernel's manifest.
+  explicit FakeSource(const std::function<void(KernelManifest&)>& change);
   const Catalog& catalog() const override { return catalog_; }
   Result<LoadedPlugin> load(uint32_t plugin) const override;
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "attnrt/cache.hpp"
 #include "attnrt/select.hpp"
 
 namespace attnrt::test {
@@ -22,6 +23,25 @@ inline bool listed(const IntSet& set, int32_t v) {
 inline bool listed(const HeadDimSet& set, HeadDim d) {
   if (std::count(set.pairs.begin(), set.pairs.end(), d) > 0) return true;
   return d.qk == d.v && listed(IntSet{{}, set.ranges}, d.qk);
+}
+
+// Whether each row of a packed page of a pool begins at a multiple of so many bytes.
+inline bool rows_at(const Request& r, int32_t alignment) {
+  if (r.pages != Strides::kPacked || !info(r.kv).byte_layout_known) return true;
+  const int32_t heads = info(r.kv).latent_only ? 1 : r.kv_heads;
+  const PageGeometry geometry{r.kv, r.cache, r.head_dim, heads, r.block_size};
+  const auto page = page_layout(geometry, r.layout);
+  if (!page.ok()) return true;
+  const auto side_at = [&](const SideLayout& side) {
+    for (int64_t token = 0; token <= std::min(1, r.block_size - 1); ++token) {
+      for (int64_t head = 0; head <= std::min(1, r.kv_heads - 1); ++head) {
+        const int64_t at = side.data_offset + token * side.token_stride + head * side.head_stride;
+        if (at % alignment != 0) return false;
+      }
+    }
+    return true;
+  };
+  return side_at(page->k) && (r.cache == CacheKind::kLatent || side_at(page->v));
 }
 
 // For requests that are normalised already; names of the rules that fail.
@@ -49,13 +69,26 @@ inline std::set<std::string> failed_rules(const Request& r, const CatalogEntry& 
   if (r.op != Op::kMerge) {
     const bool known = info(r.kv).byte_layout_known;
     const bool exists = !known || page_bytes({r.kv, r.cache, r.head_dim, 1, 1}).ok();
-    rule("kv", k.kv.contains(r.kv) && exists);
+    rule("kv", k.kv.contains(r.kv) && exists && rows_at(r, k.alignment));
+    rule("pages", k.pages.contains(r.pages));
     rule("cache", k.cache.contains(r.cache));
     rule("block_size", listed(k.block_size, r.block_size));
     rule("layout", k.layout.contains(r.layout));
   }
   rule("head_dim", listed(k.head_dim, r.head_dim));
   if (attend) rule("group", listed(k.group, r.q_heads / r.kv_heads));
+  rule("tensors", k.tensors.contains(r.tensors));
+  bool aligned = r.alignment % k.alignment == 0;
+  if (r.tensors == Strides::kPacked) {
+    const int64_t element = element_bytes(r.q), of_out = element_bytes(out);
+    const bool first_aligned =
+        (element * (r.op == Op::kMerge ? r.head_dim.v : r.head_dim.qk)) % k.alignment == 0;
+    const bool v_aligned = (element * r.head_dim.v) % k.alignment == 0;
+    const bool stores_v = r.op == Op::kAppend && r.cache == CacheKind::kSeparate;
+    const bool out_aligned = r.op == Op::kAppend || (of_out * r.head_dim.v) % k.alignment == 0;
+    aligned = aligned && first_aligned && out_aligned && (!stores_v || v_aligned);
+  }
+  rule("alignment", aligned);
   rule("features", k.features.contains_all(r.features) && !r.features.contains(Feature::kSparse));
   bool needs = r.device.ordinal < 0 || entry.missing_libraries.empty();
   if (r.device.kind == DeviceKind::kCpu) {

@@ -50,6 +50,9 @@ class RandomCatalogs {
     k.group.ranges = {{1, 1, one_of({1, 4, 8})}};
     k.features = some_of(kFeatures, 70);
     k.features.insert(Feature::kCausal);
+    if (chance(30)) k.tensors = some_of({Strides::kPacked, Strides::kStrided}, 50);
+    if (chance(30)) k.pages = some_of({Strides::kPacked, Strides::kStrided}, 50);
+    if (chance(30)) k.alignment = one_of({8, 16, 32});
     k.score = static_cast<int32_t>(below(3)) * 10;
     if (chance(3)) k.unknown_keys = {"later"};
     return k;
@@ -101,6 +104,9 @@ class RandomCatalogs {
     r.kv_heads = one_of({1, 2, 4, 8});
     r.block_size = one_of({16, 24, 32, 64, 128});
     r.layout = one_of({Layout::kNhd, Layout::kHnd});
+    r.tensors = one_of({Strides::kPacked, Strides::kPacked, Strides::kStrided});
+    r.pages = one_of({Strides::kPacked, Strides::kPacked, Strides::kStrided});
+    r.alignment = one_of({16, 16, 4, 64});
     r.features = chance(50) ? Features{} : some_of(kFeatures, 25);
     return normalised(r);
   }

@@ -196,6 +196,9 @@ std::vector<Request> neighbours(const Request& asked) {
        [](Request r) { return r.kv = Format::kFp8E4m3, r; },
        [](Request r) { return r.kv = Format::kNvfp4Linear, r; },
        [](Request r) { return r.kv = Format::kFp8DsMlaV32, r; }},
+      {[](Request r) { return r.tensors = Strides::kPacked, r; }},
+      {[](Request r) { return r.pages = Strides::kPacked, r; }},
+      {[](Request r) { return r.alignment = 8, r; }, [](Request r) { return r.alignment = 64, r; }},
       {[](Request r) { return r.features.erase(Feature::kBatchInvariant), r; },
        [](Request r) { return r.features.erase(Feature::kGraph), r; }},
       {[](Request r) { return r.device = test::cuda(90), r; },
@@ -212,6 +215,37 @@ std::vector<Request> neighbours(const Request& asked) {
     }
   }
   return all;
+}
+
+TEST(Alternatives, PackRowsOrNameWhoTakesThemAsTheyAre) {
+  KernelManifest narrow = test::kernel("narrow"), wide = test::kernel("wide");
+  narrow.tensors = narrow.pages = {Strides::kPacked};
+  narrow.alignment = 16;
+  wide.kv = {Format::kFp8E4m3};
+  const Catalog catalog = test::catalog({test::plugin("p", {narrow}), test::plugin("q", {wide})});
+  Request r = test::request();
+  r.pages = Strides::kStrided;
+  EXPECT_THAT(texts(alternatives(r, catalog)), ElementsAre("kv=fp8_e4m3", "pages=packed"));
+  r.tensors = Strides::kStrided;
+  r.alignment = 4;
+  EXPECT_THAT(texts(alternatives(r, catalog)),
+              ElementsAre("kv=fp8_e4m3", "tensors=packed pages=packed alignment=16"));
+}
+
+TEST(Alternatives, NoAlignmentHelpsWhereTheFormatsRowsStandInTheWay) {
+  KernelManifest k = test::kernel("k");
+  k.kv = {Format::kBf16, Format::kInt8PerTokenHead};
+  k.pages = {Strides::kPacked};
+  k.alignment = 16;
+  const Catalog catalog = test::catalog({test::plugin("p", {k})});
+  Request r = test::request();
+  r.kv = Format::kInt8PerTokenHead;
+  EXPECT_THAT(texts(alternatives(r, catalog)), ElementsAre("kv=bf16"));
+  r.pages = Strides::kStrided;
+  EXPECT_THAT(texts(alternatives(r, catalog)), ElementsAre("kv=bf16 pages=packed"));
+  r = test::request();
+  r.alignment = 8;
+  EXPECT_THAT(texts(alternatives(r, catalog)), ElementsAre("alignment=16"));
 }
 
 TEST(AlternativesOracle, AllWorkAndNothingNearIsMissed) {

@@ -26,7 +26,11 @@ TEST(Explain, GoldenWordsOfAKernelThatFailsEverything) {
   k.head_dim = {{{64, 64}, {192, 128}}, {{32, 96, 160}}};
   k.max_query_tokens = 4;
   k.unknown_keys = {"max_context"};
+  k.tensors = k.pages = {Strides::kPacked};
+  k.alignment = 16;
   Request r = test::request();
+  r.tensors = r.pages = Strides::kStrided;
+  r.alignment = 4;
   r.device = test::cuda(120);
   r.query_tokens = 8;
   r.q = DType::kF16;
@@ -52,6 +56,9 @@ TEST(Explain, GoldenWordsOfAKernelThatFailsEverything) {
             "group: asked 128, allowed [4]\n"
             "features: asked sinks,sparse (reserved: this version defines no parameters for it), "
             "allowed [causal]\n"
+            "tensors: asked strided, allowed [packed]\n"
+            "pages: asked strided, allowed [packed]\n"
+            "alignment: asked 4, allowed [16]\n"
             "unknown_keys: asked keys that this version knows, allowed [max_context]\n");
 }
 
@@ -94,10 +101,35 @@ TEST(Explain, AFormatThatDoesNotExistSaysSo) {
             "allowed [nvfp4_linear]\n");
 }
 
+TEST(Explain, RowsThatBeginWhereAKernelCannotLoadThemSayWhatBringsThemThere) {
+  KernelManifest k = test::kernel("k");
+  k.alignment = 16;
+  k.kv = {Format::kBf16, Format::kInt8PerTokenHead};
+  k.head_dim.pairs = {{128, 128}, {36, 36}};
+  const Catalog catalog = test::catalog({test::plugin("p", {k})});
+  Request r = test::request();
+  r.kv = Format::kInt8PerTokenHead;  // 132 bytes
+  EXPECT_EQ(
+      reasons(r, catalog),
+      "kv: asked int8_per_token_head, whose packed rows begin at multiples of 4 bytes, not of "
+      "16, allowed [bf16] [int8_per_token_head]\n");
+  r.pages = Strides::kStrided;  // at multiples of 16 bytes all the same, says the request
+  EXPECT_EQ(reasons(r, catalog), "");
+  r = test::request();
+  r.head_dim = {36, 36};
+  EXPECT_EQ(reasons(r, catalog),
+            "kv: asked bf16, whose packed rows begin at multiples of 8 bytes, not of 16, allowed "
+            "[bf16] [int8_per_token_head]\n"
+            "alignment: asked 8, that of packed rows of head size 36, allowed [16]\n");
+  r.pages = r.tensors = Strides::kStrided;
+  EXPECT_EQ(reasons(r, catalog), "");
+}
+
 TEST(Explain, RulesAreNamedAfterTheManifestsKeys) {
-  const char* names[] = {"device", "sm",       "gfx",   "op",       "query_tokens", "q",
-                         "out",    "kv",       "cache", "head_dim", "block_size",   "layout",
-                         "group",  "features", "needs", "policy",   "plugin",       "unknown_keys"};
+  const char* names[] = {"device", "sm",       "gfx",         "op",       "query_tokens", "q",
+                         "out",    "kv",       "cache",       "head_dim", "block_size",   "layout",
+                         "group",  "features", "tensors",     "pages",    "alignment",    "needs",
+                         "policy", "plugin",   "unknown_keys"};
   for (size_t i = 0; i < std::size(names); ++i) EXPECT_EQ(name(static_cast<Rule>(i)), names[i]);
 }
 

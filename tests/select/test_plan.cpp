@@ -262,5 +262,59 @@ TEST(Plan, LatentLayersHaveOneRowAToken) {
   EXPECT_EQ(outcome.plan->kv_bytes_per_token, 656);
 }
 
+// What a kernel takes of where rows stand is asked of the engine when it plans.
+TEST(Plan, StridedPagesOrTensorsGoToKernelsThatListThem) {
+  KernelManifest narrow = test::kernel("narrow"), wide = test::kernel("wide");
+  narrow.score = 10;
+  narrow.tensors = narrow.pages = {Strides::kPacked};
+  narrow.alignment = 16;
+  const Catalog catalog = test::catalog({test::plugin("p", {narrow, wide})});
+  const auto kernel_of = [&](const PlanOptions& options) {
+    const PlanOutcome outcome = planned(test::model({test::layer()}), options, catalog);
+    EXPECT_TRUE(outcome.plan);
+    const OpDecision& d = *outcome.plan->layers[0].find(Op::kPrefill);
+    return catalog.entries()[0].manifest.kernels[d.kernel].name;
+  };
+  PlanOptions options;
+  EXPECT_EQ(kernel_of(options), "narrow");
+  options.tensors = Strides::kStrided;
+  EXPECT_EQ(kernel_of(options), "wide");
+  options.tensors = Strides::kPacked;
+  options.pages = Strides::kStrided;
+  EXPECT_EQ(kernel_of(options), "wide");
+  options.pages = Strides::kPacked;
+  options.alignment = 4;
+  EXPECT_EQ(kernel_of(options), "wide");
+}
+
+// What the planner promised of a session's own pool, the pool keeps.
+TEST(Plan, BlocksBeginWholePagesApartForKernelsThatTakePackedPagesAlone) {
+  KernelManifest local = test::kernel("local"), full = test::kernel("full");
+  local.features.insert(Feature::kWindow);
+  full.kv = local.kv = {Format::kBf16, Format::kFp8E4m3};
+  local.group.values = {4, 10};
+  LayerGeometry sliding = test::layer();
+  sliding.window = 512;
+  sliding.kv_heads = 5;
+  sliding.q_heads = 50;
+  ModelGeometry model = test::model(std::vector<LayerGeometry>(22, sliding));
+  model.layers.resize(26, test::layer());
+  PlanOptions options;
+  for (const bool packed : {true, false}) {
+    if (packed) local.pages = full.pages = {Strides::kPacked};
+    if (!packed) local.pages = full.pages = {Strides::kPacked, Strides::kStrided};
+    const PlanOutcome outcome =
+        planned(model, options, test::catalog({test::plugin("p", {local, full})}));
+    ASSERT_TRUE(outcome.plan);
+    const PoolLayout pool = pool_of(outcome.plan->groups);
+    bool whole = true;
+    for (size_t g = 0; g < pool.groups.size(); ++g) {
+      EXPECT_EQ(outcome.plan->groups[g].packed, packed);
+      whole = whole && pool.groups[g].block_stride % (outcome.plan->groups[g].page_bytes / 2) == 0;
+    }
+    EXPECT_EQ(whole, packed);  // or this model shows nothing
+  }
+}
+
 }  // namespace
 }  // namespace attnrt

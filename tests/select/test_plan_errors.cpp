@@ -54,6 +54,8 @@ const BadInput kBadInputs[] = {
     {"a soft cap of at least 0", [](ModelGeometry& m, PlanOptions&) { m.layers[0].softcap = -1; }},
     {"a mask", [](ModelGeometry& m, PlanOptions&) { m.layers[0].mask = Feature::kSinks; }},
     {"kv_cache.block_size", [](ModelGeometry&, PlanOptions& o) { o.kv_cache.block_size = 0; }},
+    {"alignment", [](ModelGeometry&, PlanOptions& o) { o.alignment = 24; }},
+    {"alignment", [](ModelGeometry&, PlanOptions& o) { o.alignment = -16; }},
     {"decode_query_tokens", [](ModelGeometry&, PlanOptions& o) { o.decode_query_tokens = 0; }},
     {"masks, windows, sinks",
      [](ModelGeometry&, PlanOptions& o) { o.features = {Feature::kWindow}; }},

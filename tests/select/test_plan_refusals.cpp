@@ -222,5 +222,23 @@ TEST(PlanRefusals, AForcedPluginIsNeverReplaced) {
   EXPECT_THAT(r[0].alternatives, IsEmpty());
 }
 
+TEST(PlanRefusals, NameThePackingThatServesEveryOpOfTheLayer) {
+  KernelManifest append = test::kernel("append"), rest = test::kernel("rest");
+  append.ops = {Op::kAppend};
+  rest.ops = {Op::kPrefill, Op::kDecode};
+  rest.pages = {Strides::kPacked};
+  rest.alignment = 32;
+  PlanOptions options;
+  options.pages = Strides::kStrided;
+  const std::vector<Refusal> r = refused(test::model({test::layer()}), options,
+                                         test::catalog({test::plugin("p", {append, rest})}));
+  ASSERT_THAT(r, SizeIs(2));
+  EXPECT_EQ(r[0].op, Op::kPrefill);
+  EXPECT_EQ(r[0].candidates[1].failed, bit(Rule::kPages) | bit(Rule::kAlignment));
+  EXPECT_THAT(texts(r[0]), ElementsAre("pages=packed alignment=32"));
+  EXPECT_EQ(r[0].alternatives[0].request.pages, Strides::kPacked);
+  EXPECT_EQ(r[0].alternatives[0].request.alignment, 32);
+}
+
 }  // namespace
 }  // namespace attnrt

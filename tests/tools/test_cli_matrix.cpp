@@ -47,6 +47,7 @@ TEST_F(Matrix, JsonHoldsEveryKernelsBox) {
       EXPECT_FALSE(kernel["op"].empty());
       EXPECT_FALSE(kernel["kv"].empty());
       found |= plugin["name"] == "hpc_attn" && kernel["sm"] == Json({90}) &&
+               kernel["tensors"] == Json({"packed", "strided"}) && kernel["alignment"] == 1 &&
                kernel["head_dim"] == "128" && kernel["block_size"] == "64";
     }
   }

@@ -57,6 +57,9 @@ TEST_F(Select, DefaultsAreThoseOfTheDesign) {
   EXPECT_EQ(request["q_heads"], 32);
   EXPECT_EQ(request["kv_heads"], 8);
   EXPECT_EQ(request["features"], Json({"causal"}));
+  EXPECT_EQ(request["tensors"], "packed");
+  EXPECT_EQ(request["pages"], "packed");
+  EXPECT_EQ(request["alignment"], 16);
 }
 
 TEST_F(Select, AutoIsTheQueriesDtypeAndFp8TheDevices) {
@@ -159,6 +162,47 @@ TEST_F(Select, WholeBytesAreIntegers) {
     const Json& bytes = way["kv_bytes_per_token"];
     EXPECT_TRUE(bytes.is_number_integer() || bytes != std::floor(bytes.get<double>())) << way;
   }
+}
+
+// A kernel of packed rows alone, in a folder of its own.
+class SelectRows : public Select {
+ protected:
+  Ran run(std::vector<std::string> args) {
+    manifests_.file("narrow.yaml", R"(attnrt_manifest: 1
+abi: 1
+plugin: {name: narrow, version: 1.0.0, vendor: test, license: Apache-2.0, description: packed}
+kernels:
+  - {name: k, device: cuda, sm: [90], op: [decode], q: [bf16], kv: [bf16], head_dim: [128],
+     block_size: [16], layout: [nhd], group: {max: 8}, features: [causal],
+     tensors: [packed], pages: [packed], alignment: 32}
+)");
+    args.insert(args.begin(), {"select", "--plugins", none_.path(), "--manifests",
+                               manifests_.path(), "--device", "cuda:sm_90"});
+    return test::attnrt(args);
+  }
+  test::Folder manifests_;
+};
+
+TEST_F(SelectRows, ReasonsAndWaysOutAreThoseOfAnyKey) {
+  const Ran ran = run({"--tensors", "strided", "--pages", "strided", "--json"});
+  ASSERT_EQ(ran.code, 3) << ran.err;
+  const Json json = Json::parse(ran.out);
+  std::vector<std::string> rules;
+  for (const Json& rule : json["candidates"][0]["failed"]) rules.push_back(rule["rule"]);
+  EXPECT_THAT(rules, testing::ElementsAre("tensors", "pages", "alignment"));
+  ASSERT_EQ(json["alternatives"].size(), 1U);
+  EXPECT_EQ(json["alternatives"][0]["change"],
+            Json({{"tensors", "packed"}, {"pages", "packed"}, {"alignment", 32}}));
+  const Ran text = run({"--pages", "strided", "--alignment", "8"});
+  EXPECT_THAT(text.out, HasSubstr("strided pages, multiples of 8 bytes"));
+  EXPECT_THAT(text.out, HasSubstr("--pages packed --alignment 32"));
+  EXPECT_EQ(run({"--alignment", "32"}).code, 0);
+}
+
+TEST_F(SelectRows, ValuesThatAreNoneAreErrorsOfUse) {
+  EXPECT_EQ(run({"--tensors", "dense"}).code, 2);
+  EXPECT_THAT(run({"--pages", "padded"}).err, HasSubstr("--pages: expected the strides of rows"));
+  EXPECT_THAT(run({"--alignment", "24"}).err, HasSubstr("a power of two for the alignment"));
 }
 
 TEST_F(Select, NothingAtAllIsARefusalToo) {

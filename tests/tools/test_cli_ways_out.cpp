@@ -36,7 +36,8 @@ Words split(const std::string& text) {
 
 // The same options with new values where the change has some.
 Words with_change(Words options, const Json& change) {
-  static const std::set<std::string> kKeys{"kv", "layout", "block_size", "device", "features"};
+  static const std::set<std::string> kKeys{"kv",       "layout",  "block_size", "device",
+                                           "features", "tensors", "pages",      "alignment"};
   for (const auto& [key, value] : change.items()) {
     EXPECT_EQ(kKeys.count(key), 1U) << key << " is a fact of the model, or no key of a request";
     const std::string option = key == "block_size" ? "--block" : "--" + key;

@@ -11,7 +11,7 @@ Json to_json(const FailedRule& rule) {
 
 // New values have the type that the request gives them.
 Json change_value(const std::string& key, const std::string& value) {
-  if (key == "block_size") return std::stoi(value);
+  if (key == "block_size" || key == "alignment") return std::stoi(value);
   return value;
 }
 
@@ -39,6 +39,9 @@ Json to_json(const Request& request, const std::string& kv) {
           {"kv_heads", request.kv_heads},
           {"block_size", request.block_size},
           {"layout", name(request.layout)},
+          {"tensors", name(request.tensors)},
+          {"pages", name(request.pages)},
+          {"alignment", request.alignment},
           {"features", names_of(request.features)}};
 }
 

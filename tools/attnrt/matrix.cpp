@@ -41,6 +41,15 @@ std::string out_text(const KernelManifest& kernel) {
   return kernel.out.empty() ? "" : " → " + join(set_names(kernel.out), ", ");
 }
 
+// What is demanded of where rows stand: "packed pages, 16 bytes".
+std::string strides_text(const KernelManifest& kernel) {
+  std::vector<std::string> demands;
+  if (!kernel.tensors.contains(Strides::kStrided)) demands.emplace_back("packed tensors");
+  if (!kernel.pages.contains(Strides::kStrided)) demands.emplace_back("packed pages");
+  if (kernel.alignment > 1) demands.push_back(std::to_string(kernel.alignment) + " bytes");
+  return demands.empty() ? "any" : join(demands, ", ");
+}
+
 bool attends(const KernelManifest& kernel) {
   return kernel.ops.contains(Op::kDecode) || kernel.ops.contains(Op::kPrefill) ||
          kernel.ops.contains(Op::kMixed);
@@ -111,6 +120,9 @@ Json kernel_json(const KernelManifest& kernel) {
           {"layout", set_names(kernel.layout)},
           {"group", ints_json(kernel.group)},
           {"features", names_of(kernel.features)},
+          {"tensors", set_names(kernel.tensors)},
+          {"pages", set_names(kernel.pages)},
+          {"alignment", kernel.alignment},
           {"score", kernel.score},
           {"unknown_keys", kernel.unknown_keys}};
 }
@@ -130,6 +142,7 @@ std::vector<std::string> matrix_row(const Manifest& manifest, const KernelManife
           join(set_names(kernel.layout), ", "),
           to_string(kernel.group),
           join(names_of(kernel.features), ", "),
+          strides_text(kernel),
           std::to_string(kernel.score)};
 }
 

@@ -12,8 +12,8 @@ namespace attnrt::command {
 // A kernel's box as cells of text, in the order of kMatrixHeader.
 std::vector<std::string> matrix_row(const Manifest& manifest, const KernelManifest& kernel);
 inline const std::vector<std::string> kMatrixHeader{
-    "plugin",   "kernel",     "device", "op",    "q",        "kv",   "cache",
-    "head_dim", "block_size", "layout", "group", "features", "score"};
+    "plugin",   "kernel",     "device", "op",    "q",        "kv",      "cache",
+    "head_dim", "block_size", "layout", "group", "features", "strides", "score"};
 
 // Which plugins attend over a format: a row a format that any kernel lists, a cell a kind of device
 // ("flash_attn 90, 100, 103"), "" where there is none.

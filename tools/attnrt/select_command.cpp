@@ -21,7 +21,9 @@ enum class Detail : uint8_t { kAnswer, kAllKernels };
 struct SelectArgs {
   std::string device, q = "bf16", out, kv = "auto", head_dim = "128", op = "decode";
   std::string cache = "separate", layout = "nhd", features = "causal", backend, profile;
+  std::string tensors = "packed", pages = "packed";
   int32_t q_heads = 32, kv_heads = 8, block_size = 16, query_tokens = 1;
+  int32_t alignment = kUsualAlignment;
   bool all = false;
   Detail detail() const { return all ? Detail::kAllKernels : Detail::kAnswer; }
 };
@@ -87,11 +89,14 @@ Result<Request> to_request(const SelectArgs& args) {
   take(parse_cache_kind(args.cache), "--cache", request.cache, error);
   take(parse_layout(args.layout), "--layout", request.layout, error);
   take(parse_head_dim(args.head_dim), "--head-dim", request.head_dim, error);
+  take(parse_strides(args.tensors), "--tensors", request.tensors, error);
+  take(parse_strides(args.pages), "--pages", request.pages, error);
   take(parse_features(args.features), "--features", request.features, error);
   request.q_heads = args.q_heads;
   request.kv_heads = args.kv_heads;
   request.block_size = args.block_size;
   request.query_tokens = args.query_tokens;
+  request.alignment = args.alignment;
   if (error) return *error;
   const Status sound = check(request);
   if (!sound.ok()) return sound.error();
@@ -244,6 +249,17 @@ void add_select(CLI::App& app, const Common& common, Action& action) {
       ->capture_default_str();
   sub->add_option("--cache", args->cache, "separate, or latent (MLA)")->capture_default_str();
   sub->add_option("--layout", args->layout, "nhd or hnd")->capture_default_str();
+  sub->add_option("--tensors", args->tensors,
+                  "Rows of q, k, v, out and lse: packed, or strided as slices of wider tensors are")
+      ->capture_default_str();
+  sub->add_option("--pages", args->pages,
+                  "The cache's rows and blocks: packed, or strided with anything between")
+      ->capture_default_str();
+  sub->add_option("--alignment", args->alignment,
+                  "Bytes of which pointers and strides of both are multiples")
+      ->transform(whole_number(1, 1 << 30))
+      ->type_name("N")
+      ->capture_default_str();
   sub->add_option("--features", args->features, "Mask and wishes: causal,window,lse,…")
       ->capture_default_str();
   sub->add_option("--backend", args->backend, "Only this plugin")

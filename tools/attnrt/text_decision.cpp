@@ -56,6 +56,12 @@ std::string request_text(const Request& request, const std::string& kv) {
       "block " + std::to_string(request.block_size),
       std::string(name(request.layout)),
       std::string(name(request.cache)) + " cache"};
+  // What is usual is not worth a word.
+  if (request.tensors != Strides::kPacked) parts.emplace_back("strided tensors");
+  if (request.pages != Strides::kPacked) parts.emplace_back("strided pages");
+  if (request.alignment != kUsualAlignment) {
+    parts.push_back("multiples of " + std::to_string(request.alignment) + " bytes");
+  }
   // append and merge know few features, and mostly none.
   if (!names_of(request.features).empty()) parts.push_back(join(names_of(request.features), "+"));
   if (request.out && *request.out != request.q) {

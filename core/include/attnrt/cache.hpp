@@ -46,6 +46,12 @@ Result<PageLayout> page_layout(const PageGeometry& geometry, Layout layout);
 attnrt_cache_view cache_view(const PageLayout& layout, void* first_page, int64_t block_stride,
                              int64_t blocks);
 
+// What an engine tells planning about a cache of its own (Request::pages, alignment): whether rows
+// stand as in the layout's page and blocks whole pages of each side apart; and the bytes, a power
+// of two up to 4096, of which all pointers and strides of the view's data are multiples.
+bool is_packed(const attnrt_cache_view& view, const PageLayout& layout);
+int32_t alignment_of(const attnrt_cache_view& view);
+
 // The bytes that belong to a block, as contiguous runs: the run of block b is
 // [base + b * block_stride, + bytes). Padding between rows or sides belongs to nobody and is left
 // alone. Works for any view, also an engine's own tensors.

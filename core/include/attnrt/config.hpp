@@ -88,8 +88,11 @@ struct RunConfig {
   KvCacheOptions kv_cache;
   int64_t blocks = 0;  // of the pool; 0: as many as the workload needs
   std::optional<DType> q, out;
-  Features features;                // guarantees and outputs wanted of every layer
-  int32_t decode_query_tokens = 1;  // speculative decoding: more
+  Features features;                   // guarantees and outputs wanted of every layer
+  int32_t decode_query_tokens = 1;     // speculative decoding: more
+  Strides tensors = Strides::kPacked;  // of an engine to plan for; a run's own are packed
+  Strides pages = Strides::kPacked;
+  int32_t alignment = kUsualAlignment;
   PluginConfig plugins;
   Workload workload;
   std::optional<VerifyConfig> verify;  // empty: not wanted

@@ -57,6 +57,11 @@ enum class DType : uint8_t {
 enum class CacheKind : uint8_t { kSeparate = 1, kLatent = 2 };
 enum class Layout : uint8_t { kNhd = 1, kHnd = 2 };
 
+// How rows stand in memory: one behind the other, or with any strides. Of tensors [tokens, heads,
+// width] (q, out, lse, k, v) and of the pages of a cache: packed pages have their rows as the
+// layout says and nothing between, and blocks begin whole pages of each side (K, V) apart.
+enum class Strides : uint8_t { kPacked = 1, kStrided = 2 };
+
 struct HeadDim {
   int32_t qk = 0;
   int32_t v = 0;
@@ -96,11 +101,13 @@ std::string_view name(Format format);
 std::string_view name(DType dtype);
 std::string_view name(CacheKind kind);
 std::string_view name(Layout layout);
+std::string_view name(Strides strides);
 // Exact canonical names only (manifests). Errors list the known ones and the nearest.
 Result<Format> parse_format(std::string_view canonical);
 Result<DType> parse_dtype(std::string_view text);  // with the usual spellings: half, bfloat16, …
 Result<CacheKind> parse_cache_kind(std::string_view text);
 Result<Layout> parse_layout(std::string_view text);
+Result<Strides> parse_strides(std::string_view text);
 // The format of a cache that stores a dtype as it is, e.g. bf16 for kBf16. Error for f64.
 Result<Format> plain_format(DType dtype);
 int64_t element_bytes(DType dtype);
@@ -142,6 +149,10 @@ struct PageGeometry {
   friend bool operator==(const PageGeometry&, const PageGeometry&) = default;
 };
 Result<int64_t> page_bytes(const PageGeometry& geometry);
+
+// Of a packed page in a pool (pool.hpp): the bytes, a power of two, of which every row of data
+// begins at a multiple. Errors: as page_bytes.
+Result<int64_t> row_alignment(const PageGeometry& geometry);
 
 // The one to three names of `known` nearest to `text` (edit distance), nearest first, quoted:
 // "'fp8_e4m3' or 'fp8_e5m2'"; empty if nothing is known. For error messages.

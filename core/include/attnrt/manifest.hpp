@@ -111,6 +111,10 @@ struct KernelManifest {
   EnumSet<Layout> layout;
   IntSet group;  // query heads per KV head
   Features features;
+  // Where rows may stand. A manifest that names none of the three takes what plugin.h allows.
+  EnumSet<Strides> tensors{Strides::kPacked, Strides::kStrided};  // q, out, lse, k, v
+  EnumSet<Strides> pages{Strides::kPacked, Strides::kStrided};
+  int32_t alignment = 1;  // bytes: of q, out, k, v, a cache's data and their strides
   int32_t score = 0;
   std::vector<std::string> unknown_keys;  // not empty: the kernel is refused
 };

@@ -60,7 +60,13 @@ struct PlanOptions {
   int32_t decode_query_tokens = 1;  // speculative decoding: more
   std::optional<DType> q;           // empty: the model's dtype
   std::optional<DType> out;         // empty: q's
-  bool runnable = true;             // only plugins with code
+  // What the session will be given (Request says more): q, k, v, out and lse that are slices of
+  // wider tensors, say those of a fused projection, are strided; views of an engine's own cache are
+  // strided unless is_packed says otherwise. A session refuses what the plan's kernels can't take.
+  Strides tensors = Strides::kPacked;
+  Strides pages = Strides::kPacked;
+  int32_t alignment = kUsualAlignment;
+  bool runnable = true;  // only plugins with code
 };
 
 struct OpDecision {
@@ -90,6 +96,8 @@ struct CacheGroup {
   Layout layout = Layout::kNhd;
   int32_t window = 0;
   int64_t page_bytes = 0;  // what a page of one layer takes
+  // A kernel that serves it takes packed pages alone: blocks are whole pages of each side apart.
+  bool packed = false;
 };
 
 struct Plan {

@@ -190,7 +190,11 @@ typedef struct attnrt_device {
 #define ATTNRT_MAX_RANK 4
 
 /* A dense tensor on the op's device. Strides are in elements, the last axis is contiguous.
- * data may be null only where a parameter says that it is optional. Frozen. */
+ * data may be null only where a parameter says that it is optional. Data and strides are multiples
+ * of an element's bytes; nothing more may be counted on, unless the kernel's manifest says so:
+ * `tensors: [packed]`, rows stand one behind the other (lse and a merge's parts too), and
+ * `alignment: N`, data and strides in bytes are multiples of N (but for lse, whose rows are
+ * values). What a manifest does not list is ATTNRT_UNSUPPORTED. Frozen. */
 typedef struct attnrt_tensor {
   void* data;
   int32_t dtype; /* ATTNRT_DTYPE_* */
@@ -215,9 +219,12 @@ typedef struct attnrt_scale {
  * (in line behind the row, behind the page's rows, or anywhere else). Strides are taken as
  * given: padding and other tensors' bytes may lie between. Pointers and strides of a side are
  * multiples of the bytes that its elements and scales have (4 with scales in f32); nothing more may
- * be counted on. nvfp4_swizzled and nvfp4_4over6 permute the scales of V within four tokens:
- * kernels/codec/nvfp4_swizzled.h gives the row and the byte in it; the rows themselves are
- * addressed with the same strides.
+ * be counted on, unless the kernel's manifest says so: `pages: [packed]`, a page's rows stand one
+ * behind the other as the layout says, scales as the format puts them there, and block_stride is a
+ * whole number of the side's pages; `alignment: N`, data and its strides are multiples of N. What a
+ * manifest does not list is ATTNRT_UNSUPPORTED. nvfp4_swizzled and nvfp4_4over6 permute the scales
+ * of V within four tokens: kernels/codec/nvfp4_swizzled.h gives the row and the byte in it; the rows
+ * themselves are addressed with the same strides.
  * Frozen. */
 typedef struct attnrt_cache_side {
   void* data;

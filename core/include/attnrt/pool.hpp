@@ -21,6 +21,7 @@ struct PoolGroup {
   int64_t page_stride = 0;   // between layers: page_bytes rounded up to the pool's alignment
   int64_t block_stride = 0;  // between blocks; divides the chunk
   int32_t blocks_per_chunk = 0;
+  int64_t whole_bytes = 1;  // blocks begin at multiples of it: for kernels that count in pages
 };
 struct PoolLayout {
   int64_t chunk_bytes = 0;
@@ -28,8 +29,8 @@ struct PoolLayout {
 };
 inline constexpr int64_t kPoolAlignment = 64;  // bytes; of every page, for vector loads
 
-// Chooses the chunk that wastes least. Only layers and page_bytes of `groups` are read.
-// Precondition: at least one group; layers and page_bytes at least 1.
+// Chooses the chunk that wastes least. Of `groups` layers, page_bytes and whole_bytes are read.
+// Precondition: at least one group; all three at least 1.
 PoolLayout pool_layout(std::vector<PoolGroup> groups);
 // Chunks that hold `blocks` blocks of every group at once.
 int64_t chunks_for(const PoolLayout& layout, int64_t blocks);

@@ -16,6 +16,9 @@
 
 namespace attnrt {
 
+// Of tensors and caches that nobody says more about.
+inline constexpr int32_t kUsualAlignment = 16;  // bytes
+
 // One (layer, op, device) to be served.
 struct Request {
   Device device;
@@ -31,6 +34,12 @@ struct Request {
   int32_t block_size = 16;
   Layout layout = Layout::kNhd;
   Features features{Feature::kCausal};  // no mask named means causal
+  // Where the rows of tensors and pages will stand: packed where nothing is said, as make_tensor's
+  // and those of a session's own pool. alignment: bytes, a power of two, of which their pointers
+  // and strides are multiples.
+  Strides tensors = Strides::kPacked;
+  Strides pages = Strides::kPacked;
+  int32_t alignment = kUsualAlignment;
 };
 
 // Errors (kInvalid): sizes below 1, heads that do not divide, two masks, ….
@@ -57,6 +66,9 @@ enum class Rule : uint8_t {
   kLayout,
   kGroup,
   kFeatures,
+  kTensors,
+  kPages,
+  kAlignment,
   kNeeds,   // CPU features or libraries that the plugin needs and the device or machine lacks
   kPolicy,  // denied, or another plugin is required
   kPlugin,  // the loader refused the plugin (ABI, trust, …) or it has no code (bare manifest, run)
