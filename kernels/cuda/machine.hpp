@@ -40,8 +40,8 @@ class Machine {
     const Use current(*this);
     body();
   }
-  // Ordered on the stream; `from` is pinned memory that stays as it is until the stream has passed.
-  // Throws PluginError.
+  // Ordered on the stream; `from` is the device's memory, or pinned memory that stays as it is
+  // until the stream has passed. Throws PluginError.
   virtual void copy(void* to, const void* from, uint64_t bytes, void* stream) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Fence> make_fence() const = 0;
 

@@ -172,7 +172,7 @@ class CudaMachine : public Machine {
 
   void copy(void* to, const void* from, uint64_t bytes, void* stream) const override {
     check(
-        cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
+        cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream)),
         "cudaMemcpyAsync");
   }
   std::unique_ptr<Fence> make_fence() const override { return std::make_unique<CudaFence>(); }

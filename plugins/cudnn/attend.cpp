@@ -43,24 +43,41 @@ class AttendOp : public plugin::Op {
     if (schedule.tokens() == 0 && a.q.data == nullptr) return;
     const Plans::Scratch at = plans_.scratch_of(schedule.known());
     auto* scratch = static_cast<uint8_t*>(a.scratch);
-    const cuda::PageTableParams tables = page_tables(schedule, at, a);
+    // The manifest's alignment is not lse's, which a part of a batch begins anywhere in.
+    const bool in_place = a.lse.data != nullptr && is_aligned(a.lse.data);
+    float* stats =
+        in_place ? static_cast<float*>(a.lse.data) : reinterpret_cast<float*>(scratch + at.stats);
+    const cuda::PageTableParams tables = page_tables(schedule, at, a, stats);
     machine_.use([&] {
       check_launch(cuda::launch_page_tables(a.stream, tables));
-      if (a.cache.blocks == 0) return;  // and so no query sees a key
-      schedule.known().plan->run(
-          {a.q.data, a.cache.k.data, a.cache.v.data, a.out.data,
-           a.lse.data != nullptr ? a.lse.data : scratch + at.stats,
-           schedule.array(&Arrays::q_lengths), schedule.array(&Arrays::kv_lengths),
-           schedule.array(&Arrays::q_offsets), schedule.array(&Arrays::out_offsets),
-           schedule.array(&Arrays::stats_offsets), tables.k_table, tables.v_table,
-           scratch + at.workspace},
-          a.stream);
+      if (a.cache.blocks != 0) run_plan(schedule, at, a, stats, tables);  // else none sees a key
+      if (a.lse.data == nullptr || in_place) return;
+      const uint64_t rows =
+          static_cast<uint64_t>(schedule.tokens()) * static_cast<uint64_t>(layer_.shape.q_heads);
+      machine_.copy(a.lse.data, stats, rows * sizeof(float), a.stream);
     });
   }
 
  private:
+  static bool is_aligned(const void* data) {
+    return reinterpret_cast<uintptr_t>(data) % kAlignment == 0;
+  }
+
+  void run_plan(const BatchSchedule& schedule, const Plans::Scratch& at,
+                const attnrt_attend_args& a, float* stats,
+                const cuda::PageTableParams& tables) const {
+    schedule.known().plan->run(
+        {a.q.data, a.cache.k.data, a.cache.v.data, a.out.data, stats,
+         schedule.array(&Arrays::q_lengths), schedule.array(&Arrays::kv_lengths),
+         schedule.array(&Arrays::q_offsets), schedule.array(&Arrays::out_offsets),
+         schedule.array(&Arrays::stats_offsets), tables.k_table, tables.v_table,
+         static_cast<uint8_t*>(a.scratch) + at.workspace},
+        a.stream);
+  }
+
+  // stats: where lse is computed.
   cuda::PageTableParams page_tables(const BatchSchedule& schedule, const Plans::Scratch& at,
-                                    const attnrt_attend_args& a) const {
+                                    const attnrt_attend_args& a, float* stats) const {
     auto* scratch = static_cast<uint8_t*>(a.scratch);
     const LayerShape& l = layer_.shape;
     cuda::PageTableParams p{};
@@ -72,7 +89,7 @@ class AttendOp : public plugin::Op {
     p.k_table = reinterpret_cast<int32_t*>(scratch);
     p.v_table = reinterpret_cast<int32_t*>(scratch + at.v_table);
     p.out = static_cast<uint8_t*>(a.out.data);
-    p.lse = static_cast<float*>(a.lse.data);
+    p.lse = a.lse.data != nullptr ? stats : nullptr;
     p.sequences = schedule.known().shape.sequences;
     p.width = schedule.known().shape.width;
     p.block_size = l.block_size;
@@ -88,13 +105,15 @@ class AttendOp : public plugin::Op {
     const int32_t tokens = schedule.tokens();
     const LayerShape& l = layer_.shape;
     plugin::check_tensor(a.q, "q", layer_.dtype, tokens, l.q_heads, l.dim_qk);
-    check_packed(a.q, "q", l.q_heads, l.dim_qk);
+    plugin::check_packed(a.q, "q");
+    plugin::check_aligned(a.q, "q", kAlignment);
     plugin::check_tensor(a.out, "out", layer_.dtype, tokens, l.q_heads, l.dim_v);
-    check_packed(a.out, "out", l.q_heads, l.dim_v);
+    plugin::check_packed(a.out, "out");
+    plugin::check_aligned(a.out, "out", kAlignment);
     if (a.lse.data != nullptr) {
       require(l.lse, "lse is given without the feature lse");
       plugin::check_tensor(a.lse, "lse", ATTNRT_DTYPE_F32, tokens, l.q_heads, 0);
-      check_packed(a.lse, "lse", l.q_heads, 1);
+      plugin::check_packed(a.lse, "lse");
     }
     plugin::check_cache(a.cache, l.kv_heads, l.block_size, /*latent=*/false, /*scaled=*/false);
     check_no_scale(a.q_scale, "q_scale");

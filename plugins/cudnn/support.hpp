@@ -28,6 +28,7 @@ inline constexpr std::array kHeadDims = {64, 80, 96, 128, 192, 256, 512};
 inline constexpr std::array kBlockSizes = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 inline constexpr std::array kSms = {80, 86, 89, 90, 100, 103, 120};
 inline constexpr int32_t kMaxGroup = 128;
+inline constexpr int32_t kAlignment = 16;  // bytes: cuDNN's vector loads
 inline constexpr uint64_t kFeatures = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_NON_CAUSAL |
                                       ATTNRT_FEATURE_CROSS | ATTNRT_FEATURE_WINDOW |
                                       ATTNRT_FEATURE_LSE | ATTNRT_FEATURE_GRAPH;

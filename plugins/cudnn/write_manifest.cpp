@@ -40,6 +40,10 @@ void write_kernel(const KernelSupport& kernel, const Box& box, const std::vector
       << "    layout: [nhd, hnd]\n"
       << "    group: {max: " << kMaxGroup << "}\n"
       << "    features: [causal, non_causal, cross, window, lse, graph]\n"
+      << "    tensors: [packed]\n"  // a plan's strides are fixed before a batch's are known
+      << "    pages: [packed]\n"
+      << "    alignment: " << kAlignment
+      << '\n'
       // Below ours until it has been seen on a GPU; a measured profile knows better.
       << "    score: " << (decode ? 40 : 50) << '\n';
 }

@@ -3,35 +3,19 @@
 #include "attend.hpp"
 
 #include "schedule.hpp"
+#include "support.hpp"
 
 namespace attnrt::flashinfer {
 namespace {
 
 using plugin::require;
 
-constexpr uint64_t kCopyBytes = 16;  // that FlashInfer moves at a time
-
-bool in_units(const void* data, std::initializer_list<int64_t> byte_strides) {
-  uint64_t all = reinterpret_cast<uintptr_t>(data);
-  for (const int64_t s : byte_strides) all |= static_cast<uint64_t>(s);
-  return all % kCopyBytes == 0;
-}
-
-void check_units(bool ok, const char* what) {
-  if (!ok) {
-    plugin::fail(ATTNRT_UNSUPPORTED, what, " begins, or has strides, at other than multiples of ",
-                 kCopyBytes,
-                 " bytes, which FlashInfer's kernels need: pad its rows, or plan the layer for "
-                 "another plugin");
-  }
-}
-
 void check_launch(const char* what, const char* error) {
   if (error != nullptr) plugin::fail(ATTNRT_DEVICE_ERROR, what, ": ", error);
 }
 
 PageView to_view(const attnrt_cache_side& s, int32_t bytes, const char* name) {
-  check_units(in_units(s.data, {s.block_stride, s.token_stride, s.head_stride}), name);
+  plugin::check_aligned(s, name, kAlignment);
   const PageView view{s.data, s.block_stride / bytes, s.token_stride / bytes,
                       s.head_stride / bytes};
   for (const int64_t stride : {view.block_stride, view.token_stride, view.head_stride}) {
@@ -129,8 +113,7 @@ class AttendOp : public plugin::Op {
     const Rows rows = rows_in(schedule, a.scratch);
     const auto* ints = static_cast<const uint8_t*>(schedule.ints());
     const int64_t dim = layer_.kernel.head_dim;
-    const bool as_written = a.out.stride[0] == layer_.q_heads() * dim && a.out.stride[1] == dim &&
-                            in_units(a.out.data, {});
+    const bool as_written = a.out.stride[0] == layer_.q_heads() * dim && a.out.stride[1] == dim;
     FinishParams p{};
     p.part_out = plan.split || !as_written ? rows.out : nullptr;
     p.part_lse = rows.lse;
@@ -161,8 +144,8 @@ class AttendOp : public plugin::Op {
             "q_scale or out_scale is given, but only 8-bit tensors have a scale");
     require(a.scratch != nullptr || schedule.plan().blocks == 0, "scratch is null");
     plugin::check_cache(a.cache, layer_.kv_heads, layer_.block_size, false, false);
-    const int64_t bytes = plugin::dtype_bytes(layer_.q_dtype);
-    check_units(in_units(a.q.data, {a.q.stride[0] * bytes, a.q.stride[1] * bytes}), "q");
+    plugin::check_aligned(a.q, "q", kAlignment);
+    plugin::check_aligned(a.out, "out", kAlignment);
     require(a.q.stride[0] <= INT32_MAX && a.q.stride[1] <= INT32_MAX, "q has strides of ",
             a.q.stride[0], " and ", a.q.stride[1], " elements, FlashInfer counts 31 bits");
   }

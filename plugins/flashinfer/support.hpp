@@ -47,6 +47,7 @@ inline constexpr std::array kHeadDims = {64, 128, 256};
 inline constexpr int32_t kMaxBlock = 256;
 inline constexpr int32_t kMaxGroup = 128;
 inline constexpr int32_t kDecodeTokens = 1;
+inline constexpr int32_t kAlignment = 16;  // bytes that FlashInfer moves at a time
 inline constexpr uint64_t kFeatures = ATTNRT_FEATURE_CAUSAL | ATTNRT_FEATURE_WINDOW |
                                       ATTNRT_FEATURE_SOFTCAP | ATTNRT_FEATURE_LSE |
                                       ATTNRT_FEATURE_GRAPH;

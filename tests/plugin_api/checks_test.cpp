@@ -175,5 +175,39 @@ TEST(Checks, CachesAsTheOpWasPreparedFor) {
   EXPECT_THAT(refusal([&] { check_cache(view, 2, 16, false, false); }), HasSubstr("k.data"));
 }
 
+TEST(Checks, PackedRowsWhereAManifestListsNoOthers) {
+  int data = 0;
+  attnrt_tensor t{&data, ATTNRT_DTYPE_BF16, 3, {4, 8, 64, 0}, {8 * 64, 64, 1, 0}};
+  const auto packed = [&] { return refusal([&] { check_packed(t, "q"); }); };
+  EXPECT_EQ(packed(), "");
+  t.stride[0] += 64;
+  EXPECT_THAT(packed(), HasSubstr("q has strides of 576 and 64 elements"));
+  t.shape[0] = 1;
+  EXPECT_EQ(packed(), "") << "of one token any";
+  t.stride[1] += 8;
+  EXPECT_THAT(packed(), HasSubstr("512 and 64"));
+  attnrt_tensor lse{&data, ATTNRT_DTYPE_F32, 2, {4, 8, 0, 0}, {8, 1, 0, 0}};
+  EXPECT_EQ(refusal([&] { check_packed(lse, "lse"); }), "");
+  lse.stride[0] = 16;
+  EXPECT_THAT(refusal([&] { check_packed(lse, "lse"); }), HasSubstr("packed rows alone: 8 and 1"));
+}
+
+TEST(Checks, AlignmentsOfPointersAndStridesInBytes) {
+  alignas(16) uint8_t data[32];
+  attnrt_tensor t{data, ATTNRT_DTYPE_BF16, 3, {4, 8, 64, 0}, {8 * 64, 64, 1, 0}};
+  const auto aligned = [&] { return refusal([&] { check_aligned(t, "q", 16); }); };
+  EXPECT_EQ(aligned(), "");
+  t.stride[1] += 4;  // 8 bytes
+  EXPECT_THAT(aligned(), HasSubstr("multiples of 16 bytes"));
+  t.stride[1] += 4;
+  EXPECT_EQ(aligned(), "");
+  t.data = data + 8;
+  EXPECT_THAT(aligned(), HasSubstr("q begins"));
+  attnrt_cache_side side{data, 4096, 256, 128, nullptr, 0, 0, 0};
+  EXPECT_EQ(refusal([&] { check_aligned(side, "cache.k", 16); }), "");
+  side.block_stride += 8;
+  EXPECT_THAT(refusal([&] { check_aligned(side, "cache.k", 16); }), HasSubstr("cache.k"));
+}
+
 }  // namespace
 }  // namespace attnrt::plugin

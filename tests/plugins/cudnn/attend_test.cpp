@@ -329,6 +329,120 @@ TEST_P(CudnnAttend, RefusesLessMemoryThanAPlanNeeds) {
   EXPECT_THAT(refusal(), HasSubstr("staging has 64 bytes"));
 }
 
+// A part of a batch begins anywhere in lse, which cuDNN's plan takes at multiples of 16 bytes.
+TEST_P(CudnnAttend, WritesAnLseThatBeginsAnywhere) {
+  prepare(ATTNRT_FEATURE_CAUSAL | kLse);
+  const auto schedule = op_->schedule(make_batch(kRagged), workspace_, nullptr);
+  attnrt_attend_args a = make_args();
+  const size_t rows = lse_.size();
+  lse_.push_back(NAN);
+  a.lse.data = lse_.data() + 1;
+  op_->attend(*schedule, a);
+  EXPECT_TRUE(std::isnan(lse_[0]));
+  lse_.erase(lse_.begin());
+  ASSERT_EQ(lse_.size(), rows);
+  expect_attention(a);
+}
+
+TEST_P(CudnnAttend, RefusesRowsThatItsManifestDoesNotList) {
+  prepare(ATTNRT_FEATURE_CAUSAL | kLse);
+  const auto schedule = op_->schedule(make_batch(kRagged), workspace_, nullptr);
+  const auto refusal = [&](auto change) {
+    attnrt_attend_args a = make_args();
+    change(a);
+    try {
+      op_->attend(*schedule, a);
+    } catch (const PluginError& e) {
+      EXPECT_EQ(e.status(), ATTNRT_UNSUPPORTED) << e.what();
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  using Args = attnrt_attend_args;
+  EXPECT_EQ(refusal([](Args&) {}), "");
+  EXPECT_THAT(refusal([](Args& a) { a.q.stride[0] += 64; }), HasSubstr("q has strides of 320"));
+  EXPECT_THAT(refusal([](Args& a) { a.out.stride[1] += 8; }), HasSubstr("out has strides"));
+  EXPECT_THAT(refusal([](Args& a) { a.lse.stride[0] += 1; }), HasSubstr("lse has strides"));
+  EXPECT_THAT(refusal([](Args& a) { a.q.data = static_cast<uint16_t*>(a.q.data) + 4; }),
+              HasSubstr("q begins"));
+  EXPECT_THAT(refusal([](Args& a) { a.out.data = static_cast<uint16_t*>(a.out.data) + 4; }),
+              HasSubstr("out begins"));
+  EXPECT_THAT(refusal([](Args& a) { a.cache.k.token_stride += 16; }), HasSubstr("cache.k"));
+  EXPECT_THAT(refusal([](Args& a) { a.cache.v.block_stride += 16; }),
+              HasSubstr("cache.v.block_stride"));
+  EXPECT_THAT(refusal([](Args& a) { a.cache.v.data = static_cast<uint16_t*>(a.cache.v.data) + 4; }),
+              HasSubstr("cache.v begins"));
+  for (const uint16_t x : out_) EXPECT_EQ(x, 0xFFFF) << "written before it was refused";
+}
+
+TEST_P(CudnnAttend, RefusesWhatTheCallerMayNotGive) {
+  prepare(ATTNRT_FEATURE_CAUSAL);  // no lse
+  const auto schedule = op_->schedule(make_batch(kRagged), workspace_, nullptr);
+  const auto refusal = [&](auto change) {
+    attnrt_attend_args a = make_args();
+    a.lse.data = nullptr;
+    change(a);
+    try {
+      op_->attend(*schedule, a);
+    } catch (const PluginError& e) {
+      EXPECT_EQ(e.status(), ATTNRT_INVALID_ARGUMENT) << e.what();
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  using Args = attnrt_attend_args;
+  float two = 2;
+  EXPECT_EQ(refusal([](Args&) {}), "");
+  EXPECT_THAT(refusal([&](Args& a) { a.lse.data = lse_.data(); }),
+              HasSubstr("without the feature"));
+  EXPECT_THAT(refusal([&](Args& a) { a.q_scale = {&two, 1, 2.0F}; }), HasSubstr("q_scale"));
+  EXPECT_THAT(refusal([&](Args& a) { a.out_scale = {&two, 1, 2.0F}; }), HasSubstr("out_scale"));
+  EXPECT_THAT(refusal([&](Args& a) {
+                a.cache.k_scale = {&two, 1, NAN};
+              }),
+              HasSubstr("cache.k_scale"));
+  EXPECT_THAT(refusal([](Args& a) { a.q.dtype = ATTNRT_DTYPE_F16; }), HasSubstr("q is f16"));
+  EXPECT_THAT(refusal([](Args& a) { a.out.shape[0] -= 1; }), HasSubstr("out has shape"));
+  EXPECT_THAT(refusal([](Args& a) { a.cache.block_size = 8; }), HasSubstr("block_size"));
+  EXPECT_THAT(refusal([](Args& a) { a.scratch = nullptr; }), HasSubstr("scratch is null"));
+}
+
+TEST_P(CudnnAttend, RefusesBatchesThatBreakTheContract) {
+  prepare(ATTNRT_FEATURE_CAUSAL | kLse);
+  const auto refusal = [&](auto change) {
+    attnrt_batch b = make_batch(kRagged);
+    change(b);
+    try {
+      op_->schedule(b, workspace_, nullptr);
+    } catch (const PluginError& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refusal([](attnrt_batch&) {}), "");
+  EXPECT_THAT(refusal([](attnrt_batch& b) { b.q_start.host = nullptr; }),
+              HasSubstr("device_lengths"));
+  EXPECT_THAT(refusal([](attnrt_batch& b) { b.tokens += 1; }), HasSubstr("from 0 to tokens"));
+  EXPECT_THAT(refusal([](attnrt_batch& b) { b.block_table.device = nullptr; }),
+              HasSubstr("block table holds"));
+  EXPECT_THAT(refusal([](attnrt_batch& b) { b.block_table_stride = 4; }),
+              HasSubstr("block table holds 16"));
+  EXPECT_THAT(refusal([&](attnrt_batch&) { kv_len_[0] = 1 << 12; }),
+              HasSubstr("sequence 0 has 4096 keys"));
+  EXPECT_THAT(refusal([&](attnrt_batch&) { kv_len_[1] = -1; }), HasSubstr("sequence 1 has"));
+  // Beyond the bounds that memory was taken for.
+  std::vector<int32_t> many(2000 + 1), keys(2000, 1), blocks(2000, 0);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int32_t>(i);
+  EXPECT_THAT(refusal([&](attnrt_batch& b) {
+                b.sequences = b.tokens = 2000;
+                b.q_start = {many.data(), many.data()};
+                b.kv_len = {keys.data(), keys.data()};
+                b.block_table = {blocks.data(), blocks.data()};
+                b.block_table_stride = 1;
+              }),
+              HasSubstr("scratch has"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Layouts, CudnnAttend, ::testing::Bool(),
                          [](const auto& layout) { return layout.param ? "hnd" : "nhd"; });
 

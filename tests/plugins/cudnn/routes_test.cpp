@@ -82,7 +82,7 @@ TEST_F(CudnnRoutes, EverythingByCudaWhereCudnnIsNotListed) {
   EXPECT_EQ(route(planned(90, 128, fp8)), "cuda cuda cuda");
 }
 
-// Until it has been seen on a GPU: what cuDNN may refuse of a tensor's strides no manifest can say.
+// Until it has been seen on a GPU.
 TEST_F(CudnnRoutes, EverythingByCudaWhereNothingIsPreferred) {
   EXPECT_EQ(route(planned(90, 128)), "cuda cuda cuda");
 }

@@ -41,6 +41,9 @@ TEST(CudnnSupport, IsTheManifests) {
       EXPECT_EQ(m.block_size.contains(n), has(kBlockSizes, n)) << k.name << ' ' << n;
       EXPECT_EQ(m.group.contains(n), n <= kMaxGroup) << k.name << ' ' << n;
     }
+    EXPECT_EQ(m.tensors, EnumSet<Strides>{Strides::kPacked}) << k.name;
+    EXPECT_EQ(m.pages, EnumSet<Strides>{Strides::kPacked}) << k.name;
+    EXPECT_EQ(m.alignment, kAlignment) << k.name;
     EXPECT_FALSE(m.cache.contains(CacheKind::kLatent));
   }
 }

@@ -57,6 +57,9 @@ TEST_F(FlashInferSupport, HasItsFormatsHeadsAndBlocks) {
       EXPECT_EQ(m.block_size.contains(n), n >= 1 && n <= kMaxBlock) << n;
       EXPECT_EQ(m.group.contains(n), n >= 1 && n <= kMaxGroup) << n;
     }
+    const EnumSet<Strides> any{Strides::kPacked, Strides::kStrided};
+    EXPECT_TRUE(m.tensors == any && m.pages == any) << k.name;
+    EXPECT_EQ(m.alignment, kAlignment) << k.name;
     EXPECT_TRUE(m.cache.contains(CacheKind::kSeparate));
     EXPECT_FALSE(m.cache.contains(CacheKind::kLatent));
   }

@@ -8,6 +8,7 @@
 #include <attnrt/plugin/views.hpp>
 #include <bit>
 #include <cmath>
+#include <initializer_list>
 #include <string_view>
 #include <vector>
 
@@ -135,6 +136,36 @@ inline std::vector<Lengths> lengths_of(const attnrt_batch& b, uint64_t features,
     all.push_back(s);
   }
   return all;
+}
+
+// Where rows stand, for kernels whose manifest lists packed tensors alone: a tensor that
+// check_tensor has passed, of rank 3, or of rank 2 with values for rows.
+inline void check_packed(const attnrt_tensor& t, const char* name) {
+  const int64_t width = t.rank == 3 ? t.shape[2] : 1;
+  const int64_t token = t.shape[1] * width;
+  if ((t.shape[0] <= 1 || t.stride[0] == token) && (t.shape[1] <= 1 || t.stride[1] == width)) {
+    return;
+  }
+  fail(ATTNRT_UNSUPPORTED, name, " has strides of ", t.stride[0], " and ", t.stride[1],
+       " elements between tokens and heads; this kernel's manifest lists packed rows alone: ",
+       token, " and ", width);
+}
+
+// For kernels with an alignment, in bytes: data and strides are multiples of it.
+inline void check_aligned(const void* data, std::initializer_list<int64_t> byte_strides,
+                          const char* name, int64_t alignment) {
+  auto all = std::bit_cast<uint64_t>(data);
+  for (const int64_t stride : byte_strides) all |= static_cast<uint64_t>(stride);
+  if (all % static_cast<uint64_t>(alignment) == 0) return;
+  fail(ATTNRT_UNSUPPORTED, name, " begins, or has strides, at other than multiples of ", alignment,
+       " bytes, the alignment in this kernel's manifest");
+}
+inline void check_aligned(const attnrt_tensor& t, const char* name, int64_t alignment) {
+  const int64_t bytes = dtype_bytes(t.dtype);
+  check_aligned(t.data, {t.stride[0] * bytes, t.stride[1] * bytes}, name, alignment);
+}
+inline void check_aligned(const attnrt_cache_side& s, const char* name, int64_t alignment) {
+  check_aligned(s.data, {s.block_stride, s.token_stride, s.head_stride}, name, alignment);
 }
 
 // A cache as an op was prepared for it. scaled: rows or blocks have scales of their own.
