@@ -68,6 +68,14 @@ Axis axis(std::vector<T> values, Put put) {
   return axis(Tag::kFree, std::move(values), put);
 }
 
+// All values, without one where it is not listed.
+template <class E, size_t N>
+std::vector<E> without(const E (&all)[N], E value, bool is_listed) {
+  std::vector<E> values(std::begin(all), std::end(all));
+  if (!is_listed) std::erase(values, value);
+  return values;
+}
+
 // The axes that can contradict each other come first: a dead end is then found early.
 std::vector<Axis> axes_of(const KernelManifest& k, Op op) {
   std::vector<Axis> axes;
@@ -84,7 +92,7 @@ std::vector<Axis> axes_of(const KernelManifest& k, Op op) {
   axes.push_back(axis(members<DType, 1, 7>(k.q), [](Cell& c, DType v) { c.q = v; }));
   if (!k.out.empty())
     axes.push_back(axis(members<DType, 1, 7>(k.out), [](Cell& c, DType v) { c.out = v; }));
-  axes.push_back(axis(std::vector<Fill>(std::begin(kFills), std::end(kFills)),
+  axes.push_back(axis(without(kFills, Fill::kStrided, k.tensors.contains(Strides::kStrided)),
                       [](Cell& c, Fill v) { c.fill = v; }));
   // merge needs no group: parts have query heads only.
   const std::vector<int32_t> groups =
@@ -94,7 +102,7 @@ std::vector<Axis> axes_of(const KernelManifest& k, Op op) {
 
   axes.push_back(axis(sample(k.block_size), [](Cell& c, int32_t v) { c.block_size = v; }));
   axes.push_back(axis(members<Layout, 1, 2>(k.layout), [](Cell& c, Layout v) { c.layout = v; }));
-  axes.push_back(axis(std::vector<PageShape>(std::begin(kPageShapes), std::end(kPageShapes)),
+  axes.push_back(axis(without(kPageShapes, PageShape::kPadded, k.pages.contains(Strides::kStrided)),
                       [](Cell& c, PageShape v) { c.pages = v; }));
   axes.push_back(axis(std::vector<BatchShape>(std::begin(kBatchShapes), std::end(kBatchShapes)),
                       [](Cell& c, BatchShape v) { c.batch = v; }));
@@ -159,7 +167,20 @@ PartialCell cell_of(const KernelManifest& kernel, Op op, const std::vector<Axis>
     partial.known.insert(axes[a].tag);
   }
   if (kernel.out.empty()) partial.cell.out = partial.cell.q;
+  partial.cell.alignment = std::max(4, kernel.alignment);
+  partial.cell.whole_blocks = !kernel.pages.contains(Strides::kStrided);
   return partial;
+}
+
+// Whether packed rows begin where the kernel's alignment wants them; else no request has them.
+bool rows_aligned(const Cell& c, Known known, const KernelManifest& kernel) {
+  if (kernel.alignment == 1 || !known.contains(Tag::kHeadDim)) return true;
+  const int64_t tensors = element_bytes(c.q) * c.head_dim.qk | element_bytes(c.out) * c.head_dim.v;
+  if (tensors % kernel.alignment != 0) return false;
+  const bool page_known = known.contains(Tag::kKv) && known.contains(Tag::kCache);
+  if (!page_known || c.pages == PageShape::kPadded) return true;
+  const auto rows = row_alignment({c.kv, c.cache, c.head_dim, c.kv_heads, c.block_size});
+  return rows.ok() && *rows >= kernel.alignment;
 }
 
 // Bounds are widest where weights may be bf16, and pairs alone seldom bring a mask there: each mask
@@ -206,6 +227,34 @@ std::vector<HeadDim> sample(const HeadDimSet& set) {
   return values;
 }
 
+std::vector<Cell> unlisted_rows(const KernelManifest& kernel, Op op) {
+  std::vector<Cell> cells;
+  const CellList list = cells_of(kernel, op);
+  if (list.cells.empty() || op == Op::kMerge) return cells;
+  Cell base = list.cells.front();
+  base.batch = BatchShape::kRagged;
+  base.pages = PageShape::kTight;
+  base.fill = Fill::kNormal;
+  const auto add = [&](auto change) {
+    cells.push_back(base);
+    change(cells.back());
+  };
+  if (!kernel.tensors.contains(Strides::kStrided)) {
+    add([](Cell& c) { c.fill = Fill::kStrided; });
+  }
+  if (!kernel.pages.contains(Strides::kStrided)) {
+    add([](Cell& c) {
+      c.pages = PageShape::kPadded;
+      c.whole_blocks = false;
+    });
+  }
+  if (kernel.alignment > 4) {
+    add([](Cell& c) { c.tensor_shift = c.alignment / 2; });
+    add([](Cell& c) { c.page_shift = c.alignment / 2; });
+  }
+  return cells;
+}
+
 CellList cells_of(const KernelManifest& kernel, Op op) {
   const std::vector<Axis> axes = axes_of(kernel, op);
   std::vector<int32_t> sizes;
@@ -215,7 +264,8 @@ CellList cells_of(const KernelManifest& kernel, Op op) {
   }
   auto possible = [&](const Row& row) {
     const PartialCell partial = cell_of(kernel, op, axes, row);
-    return meaningful(partial.cell, partial.known);
+    return meaningful(partial.cell, partial.known) &&
+           rows_aligned(partial.cell, partial.known, kernel);
   };
   Covering covering = cover_pairs(sizes, possible);
   CellList list{{}, covering.pairs, covering.impossible_pairs};

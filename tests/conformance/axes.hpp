@@ -18,6 +18,10 @@ struct CellList {
 // of its ops. multiple_of lists are sampled: both ends, the powers of two, one odd multiple.
 CellList cells_of(const KernelManifest& kernel, Op op);
 
+// Calls that no plan makes, since the kernel does not list where their rows stand: strided tensors
+// or pages, tensors or pages between two multiples of its alignment. A plugin must refuse them.
+std::vector<Cell> unlisted_rows(const KernelManifest& kernel, Op op);
+
 // A request just outside the box: one axis has a value that no kernel of the manifest lists for it,
 // all others come from the kernel. `rule` must be among the reasons of this kernel.
 struct Neighbour {

@@ -1,5 +1,6 @@
 #include "cell.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 namespace attnrt::conformance {
@@ -51,6 +52,11 @@ std::string_view name(Fill fill) {
 
 }  // namespace
 
+int64_t padding_of(const Cell& cell, DType dtype) {
+  if (cell.fill != Fill::kStrided) return 0;
+  return std::max<int64_t>(8, cell.alignment / element_bytes(dtype));
+}
+
 std::string to_string(const Cell& c) {
   std::ostringstream text;
   text << c.kernel << ": op " << attnrt::name(c.op) << ", q " << attnrt::name(c.q) << ", out "
@@ -62,6 +68,8 @@ std::string to_string(const Cell& c) {
   for (int f = 0; f < kFeatureCount; ++f)
     if (c.features.contains(static_cast<Feature>(f)))
       text << " " << attnrt::name(static_cast<Feature>(f));
+  if (c.tensor_shift != 0) text << "; tensors behind by " << c.tensor_shift << " bytes";
+  if (c.page_shift != 0) text << "; pages behind by " << c.page_shift << " bytes";
   text << "; batch " << name(c.batch) << ", pages " << name(c.pages) << ", fill " << name(c.fill)
        << ", seed " << c.seed;
   return text.str();
@@ -82,6 +90,9 @@ Request to_request(const Cell& c, const Device& device) {
   r.block_size = c.block_size;
   r.layout = c.layout;
   r.features = c.features;
+  r.tensors = c.fill == Fill::kStrided ? Strides::kStrided : Strides::kPacked;
+  r.pages = c.pages == PageShape::kPadded ? Strides::kStrided : Strides::kPacked;
+  r.alignment = c.alignment;
   return r;
 }
 

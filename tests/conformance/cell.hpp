@@ -24,7 +24,8 @@ inline constexpr BatchShape kBatchShapes[] = {BatchShape::kSingleToken, BatchSha
 // How pages lie in memory; the bytes between them are poisoned and must stay so.
 enum class PageShape : uint8_t {
   kTight,       // K and V one after the other in each page, nothing between
-  kPadded,      // odd paddings between blocks, tokens and heads (where rows allow it)
+  kPadded,      // odd paddings between blocks, tokens and heads (where rows allow it), as far as
+                // the kernel lists strided pages
   kTwoTensors,  // K and V in tensors of their own
 };
 inline constexpr PageShape kPageShapes[] = {PageShape::kTight, PageShape::kPadded,
@@ -35,7 +36,7 @@ enum class Fill : uint8_t {
   kNormal,    // standard normal
   kOutliers,  // one element of a row in a hundred times larger, rows of zeros, equal rows
   kSpecial,   // normal, with NaN and infinities in a few rows
-  kStrided,   // normal, with q, k, v and out as slices of wider tensors
+  kStrided,   // normal, with q, k, v and out as slices of wider tensors, as far as listed
 };
 inline constexpr Fill kFills[] = {Fill::kNormal, Fill::kOutliers, Fill::kSpecial, Fill::kStrided};
 
@@ -57,7 +58,15 @@ struct Cell {
   PageShape pages = PageShape::kTight;
   Fill fill = Fill::kNormal;
   uint32_t seed = 1;
+  int32_t alignment = 4;      // bytes, the kernel's, at least 4: paddings are multiples of it
+  bool whole_blocks = false;  // blocks begin whole pages of K and V apart: packed pages alone
+  // Bytes that tensors and pages begin behind an aligned address: for what must be refused.
+  int32_t tensor_shift = 0;
+  int32_t page_shift = 0;
 };
+
+// Elements between the rows of the cell's tensors of that type.
+int64_t padding_of(const Cell& cell, DType dtype);
 
 // Whether rows stand rotated: then a value's error, and an infinity, is in all values of its row.
 inline bool is_rotated(Format format) {

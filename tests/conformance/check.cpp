@@ -10,6 +10,7 @@
 
 #include "inputs.hpp"
 #include "judge.hpp"
+#include "memory.hpp"
 #include "tests/support/error_bound.hpp"
 
 namespace attnrt::conformance {
@@ -198,6 +199,28 @@ Verdict check_attend(const Cell& cell, Subject& subject, Oracle& oracle) {
   verdict.elements = comparison.elements;
   verdict.unbounded = comparison.unbounded;
   return verdict;
+}
+
+Verdict check_refusal(const Cell& cell, Subject& subject) {
+  const BatchData batch = make_batch(cell);
+  const Parameters parameters = make_parameters(cell);
+  Pages pages(cell, batch.blocks);
+  try {
+    if (cell.op == Op::kAppend) {
+      const int64_t keys = keys_of(batch);
+      const HostTensor k = make_tensor(cell, cell.q, keys, cell.kv_heads, cell.head_dim.qk, kK);
+      const HostTensor v = make_tensor(cell, cell.q, keys, cell.kv_heads, cell.head_dim.v, kV);
+      subject.append(cell, k, v, batch.slots(cell.block_size), parameters, pages);
+    } else {
+      const HostTensor q = make_tensor(cell, cell.q, batch.tokens(),
+                                       int64_t{cell.kv_heads} * cell.group, cell.head_dim.qk, kQ);
+      subject.attend(cell, batch, q, parameters, pages);
+    }
+  } catch (const Answer& answer) {
+    if (answer.status == ATTNRT_UNSUPPORTED) return passed(0);
+    return failed(std::string("expected status UNSUPPORTED, but it ") + answer.what());
+  }
+  return failed("not listed, and yet not refused");
 }
 
 }  // namespace attnrt::conformance

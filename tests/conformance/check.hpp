@@ -35,5 +35,7 @@ class Oracle {
 Verdict check_attend(const Cell& cell, Subject& subject, Oracle& oracle);
 Verdict check_append(const Cell& cell, Subject& subject, Oracle& oracle);
 Verdict check_merge(const Cell& cell, Subject& subject);
+// Of a call that the kernel does not list (unlisted_rows): it is refused as such, in words.
+Verdict check_refusal(const Cell& cell, Subject& subject);
 
 }  // namespace attnrt::conformance

@@ -30,7 +30,7 @@ HostTensor make_tensor(const Cell& cell, DType dtype, int64_t tokens, int64_t he
                        uint32_t stream) {
   std::mt19937 random(cell.seed * 2654435761u + stream);
   const std::vector<double>& normal = drawn();
-  HostTensor tensor(dtype, tokens, heads, width, cell.fill == Fill::kStrided ? 8 : 0);
+  HostTensor tensor(dtype, tokens, heads, width, padding_of(cell, dtype));
   for (int64_t t = 0; t < tokens; ++t) {
     for (int64_t h = 0; h < heads; ++h) {
       // Outliers: one element of a row a hundred times larger, rows of zeros, rows of one value.

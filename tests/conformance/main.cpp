@@ -80,6 +80,7 @@ class KernelTest : public testing::Test {
     ASSERT_TRUE(loaded.ok()) << to_string(loaded.error());
     Subject subject(loaded->table, suite_.device, suite_.arguments.options);
     runs_cells(subject, *oracle);
+    refuses_rows(subject);
   }
 
  private:
@@ -147,6 +148,18 @@ class KernelTest : public testing::Test {
           elements);
     for (const auto& [reason, count] : skips)
       std::cout << fmt::format("  skipped {}: {}\n", count, reason);
+  }
+
+  // A plugin is asked too: an engine may run unchecked.
+  void refuses_rows(Subject& subject) {
+    const std::vector<Cell> cells = unlisted_rows(kernel(), op_);
+    for (const Cell& cell : cells) {
+      const Verdict verdict = check_refusal(cell, subject);
+      EXPECT_EQ(verdict.kind, Verdict::Kind::kPassed)
+          << to_string(cell) << "\n  " << verdict.reason;
+    }
+    if (!cells.empty())
+      std::cout << fmt::format("  {} kinds of unlisted rows refused\n", cells.size());
   }
 
   // By this very kernel, whatever others there are.

@@ -20,8 +20,8 @@ void* host_allocate(uint64_t bytes, uint64_t alignment) {
 
 void Caller::check(attnrt_status status, const char* what) const {
   if (status == ATTNRT_OK) return;
-  throw std::runtime_error(std::string(what) + " answered status " + std::to_string(status) + ": " +
-                           text_);
+  throw Answer(status,
+               std::string(what) + " answered status " + std::to_string(status) + ": " + text_);
 }
 
 DeviceMemory::~DeviceMemory() {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "attnrt/plugin.h"
@@ -41,7 +43,13 @@ class DeviceMemory {
   std::vector<Block> blocks_;
 };
 
-// Throws std::runtime_error with the plugin's text unless status is ATTNRT_OK.
+// What a plugin answered in place of ATTNRT_OK.
+struct Answer : std::runtime_error {
+  Answer(attnrt_status s, const std::string& text) : std::runtime_error(text), status(s) {}
+  attnrt_status status;
+};
+
+// Throws Answer with the plugin's text unless status is ATTNRT_OK.
 class Caller {
  public:
   attnrt_error* error() { return &error_; }

@@ -68,10 +68,23 @@ void Collector::types() {
   for (Op op : {Op::kAppend, Op::kPrefill, Op::kDecode, Op::kMixed})
     if (!kernel_.ops.contains(op) && base_.op != Op::kMerge)
       add(Rule::kOp, "op " + std::string(name(op)), [&](Request& r) { r.op = op; });
+  for (const Strides strides : {Strides::kPacked, Strides::kStrided}) {
+    if (!kernel_.tensors.contains(strides))
+      add(Rule::kTensors, "tensors " + std::string(name(strides)),
+          [&](Request& r) { r.tensors = strides; });
+  }
+  if (kernel_.alignment > 1)
+    add(Rule::kAlignment, "alignment " + std::to_string(kernel_.alignment / 2),
+        [&](Request& r) { r.alignment = kernel_.alignment / 2; });
   if (base_.op == Op::kMerge) return;
   for (Layout layout : {Layout::kNhd, Layout::kHnd})
     if (!kernel_.layout.contains(layout))
       add(Rule::kLayout, std::string(name(layout)), [&](Request& r) { r.layout = layout; });
+  for (const Strides strides : {Strides::kPacked, Strides::kStrided}) {
+    if (!kernel_.pages.contains(strides))
+      add(Rule::kPages, "pages " + std::string(name(strides)),
+          [&](Request& r) { r.pages = strides; });
+  }
   for (CacheKind cache : {CacheKind::kSeparate, CacheKind::kLatent})
     if (!kernel_.cache.contains(cache))
       add(Rule::kCache, std::string(name(cache)), [&](Request& r) { r.cache = cache; });

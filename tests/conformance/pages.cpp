@@ -1,17 +1,28 @@
 #include "pages.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 
 namespace attnrt::conformance {
 namespace {
 
 struct Padding {
-  int64_t head, token, block, side;  // bytes, multiples of four: all that rows may count on
+  int64_t head, token, block, side;  // bytes, odd multiples of what rows may count on
 };
 
-Padding padding_of(PageShape shape) {
-  return shape == PageShape::kPadded ? Padding{4, 12, 36, 20} : Padding{0, 0, 0, 0};
+Padding padding_of(const Cell& c) {
+  const int64_t unit = c.pages == PageShape::kPadded ? c.alignment : 0;
+  return {unit, 3 * unit, 9 * unit, 5 * unit};
+}
+
+int64_t round_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// Kernels that ask for more than the ABI gets it everywhere.
+int64_t unit_of(const Cell& c) {
+  return c.alignment > 4 ? c.alignment : 1;
 }
 
 // Widens the strides of one area (rows of data, or of scales behind them) and returns its end.
@@ -22,13 +33,14 @@ struct Area {
 };
 Area spread(int64_t row_bytes, const Cell& c, const Padding& pad) {
   Area area{};
+  const int64_t row = round_up(row_bytes, unit_of(c)) + pad.head;
   if (c.layout == Layout::kNhd) {
-    area.head_stride = row_bytes + pad.head;
-    area.token_stride = area.head_stride * c.kv_heads + pad.token;
+    area.head_stride = row;
+    area.token_stride = row * c.kv_heads + pad.token;
     area.bytes = area.token_stride * c.block_size;
   } else {
-    area.token_stride = row_bytes + pad.head;
-    area.head_stride = area.token_stride * c.block_size + pad.token;
+    area.token_stride = row;
+    area.head_stride = row * c.block_size + pad.token;
     area.bytes = area.head_stride * c.kv_heads;
   }
   return area;
@@ -45,7 +57,7 @@ Pages::Pages(const Cell& c, int64_t blocks) {
   // Tiles of scales and the format's own pages keep their inner strides; only blocks are spread.
   const bool rows_movable = c.pages == PageShape::kPadded && !info(c.kv).latent_only &&
                             c.kv != Format::kNvfp4Swizzled && c.kv != Format::kNvfp4FourOverSix;
-  const Padding pad = padding_of(c.pages);
+  const Padding pad = padding_of(c);
   latent_ = c.cache == CacheKind::kLatent;
   int64_t end = layout->bytes;
   auto place = [&](const SideLayout& from, attnrt_cache_side& side, int64_t& data, int64_t& scales,
@@ -77,7 +89,10 @@ Pages::Pages(const Cell& c, int64_t blocks) {
   if (!latent_) at = place(layout->v, offsets_.v, v_data_, v_scales_, at);
   if (rows_movable) end = at;
 
-  const int64_t block_stride = end + pad.block;
+  const int64_t v_bytes = latent_ ? layout->bytes : layout->bytes - layout->v.data_offset;
+  const int64_t whole =
+      c.whole_blocks ? std::lcm(latent_ ? v_bytes : layout->v.data_offset, v_bytes) : 1;
+  const int64_t block_stride = round_up(end + pad.block, std::lcm(whole, unit_of(c)));
   for (attnrt_cache_side* side : {&offsets_.k, &offsets_.v}) {
     side->block_stride = block_stride;
     side->scale_block_stride = block_stride;

@@ -58,6 +58,14 @@ attnrt_scale put_scale(DeviceMemory& memory, float value) {
                        : put_scale(memory, std::vector<float>{value});
 }
 
+// A copy that begins `shift` bytes behind an aligned address.
+uint8_t* put_behind(DeviceMemory& memory, const std::vector<uint8_t>& bytes, int32_t shift) {
+  if (shift == 0) return memory.put(bytes);
+  std::vector<uint8_t> moved(static_cast<size_t>(shift), kPoison);
+  moved.insert(moved.end(), bytes.begin(), bytes.end());
+  return memory.put(moved) + shift;
+}
+
 // The batch's arrays on the device, with their host copies beside them.
 attnrt_batch put_batch(DeviceMemory& memory, const BatchData& data) {
   attnrt_batch b = data.view();
@@ -155,12 +163,14 @@ void Subject::append(const Cell& cell, const HostTensor& k, const HostTensor& v,
                      const std::vector<int64_t>& slots, const Parameters& p, Pages& pages) {
   DeviceMemory memory(service_, instance_);
   OpHandle op = prepare(table_, instance_, cell.kernel, layer_class(cell, p, 0));
-  auto* base = memory.put(pages.bytes);
+  auto* base = put_behind(memory, pages.bytes, cell.page_shift);
   attnrt_append_args args{};
   args.struct_size = sizeof args;
   args.tokens = static_cast<int32_t>(slots.size());
-  args.k = k.view(memory.put(k.bytes));
-  if (cell.cache == CacheKind::kSeparate) args.v = v.view(memory.put(v.bytes));
+  args.k = k.view(put_behind(memory, k.bytes, cell.tensor_shift));
+  if (cell.cache == CacheKind::kSeparate) {
+    args.v = v.view(put_behind(memory, v.bytes, cell.tensor_shift));
+  }
   const int64_t* device_slots = memory.put(slots);
   args.slot_mapping = {device_slots, slots.data()};
   args.cache = pages.view(base);
@@ -191,20 +201,20 @@ AttendResult Subject::attend(const Cell& cell, const BatchData& batch, const Hos
 
   const bool wants_lse = cell.features.contains(Feature::kLse);
   const int64_t heads = int64_t{cell.kv_heads} * cell.group;
-  const int64_t padding = cell.fill == Fill::kStrided ? 8 : 0;
-  AttendResult result{HostTensor(cell.out, batch.tokens(), heads, cell.head_dim.v, padding), {}};
+  AttendResult result{
+      HostTensor(cell.out, batch.tokens(), heads, cell.head_dim.v, padding_of(cell, cell.out)), {}};
   const DType lse_dtype = cell.out == DType::kF64 ? DType::kF64 : DType::kF32;
   if (wants_lse) result.lse = HostTensor(lse_dtype, batch.tokens(), heads, 1, 0);
   attnrt_attend_args args{};
   args.struct_size = sizeof args;
-  args.q = q.view(memory.put(q.bytes));
+  args.q = q.view(put_behind(memory, q.bytes, cell.tensor_shift));
   const std::vector<uint8_t> unwritten = result.out.bytes;
   auto* out = memory.put(unwritten);
   args.out = result.out.view(out);
   auto* lse = wants_lse ? memory.put(result.lse.bytes) : nullptr;
   if (wants_lse) args.lse = result.lse.view2(lse);
   std::vector<uint8_t> bytes = pages.bytes;
-  auto* base = memory.put(bytes);
+  auto* base = put_behind(memory, bytes, cell.page_shift);
   args.cache = pages.view(base);
   args.cache.k_scale = put_scale(memory, p.k_scale);
   args.cache.v_scale = put_scale(memory, p.v_scale);
