@@ -70,6 +70,9 @@ class Comparison:
     def __init__(self, arguments: argparse.Namespace):
         self.arguments = arguments
         self.shapes = choose(read_shapes(arguments.csv), arguments.shapes)
+        skewed = [shape.name for shape in self.shapes if len(set(shape.kv_lens)) > 1]
+        if skewed:
+            raise ValueError(f"expected sequences of equal lengths, found '{skewed[0]}': these peers take no others")
         self.ours = OURS in arguments.only
         if self.ours and not arguments.attnrt.is_file():
             raise RuntimeError(f"{arguments.attnrt}: expected the command attnrt, found none; build it, or name it with --attnrt")

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 COLUMNS = ("name", "phase", "batch", "q_len", "kv_len", "q_heads", "kv_heads", "head_dim")
+OPTIONAL = ("block", "rest_kv_len")
 PHASES = ("decode", "speculative", "prefill", "chunk")
 
 # Bits of a stored value, scales included, that the size of one head's row does not change.
@@ -23,6 +24,7 @@ class Shape:
     kv_heads: int
     head_dim: int
     block: int | None = None  # of the paged cache; None: each backend's own choice
+    rest_kv_len: int | None = None  # of every sequence but the first; None: kv_len
 
     @property
     def group(self) -> int:
@@ -33,15 +35,20 @@ class Shape:
         return self.phase in ("decode", "speculative")
 
     @property
+    def kv_lens(self) -> list[int]:
+        return [self.kv_len] + [self.rest_kv_len or self.kv_len] * (self.batch - 1)
+
+    @property
     def kv_values(self) -> int:
         """Keys and values that one call reads."""
-        return 2 * self.batch * self.kv_len * self.kv_heads * self.head_dim
+        return 2 * sum(self.kv_lens) * self.kv_heads * self.head_dim
 
     @property
     def flop(self) -> int:
         """4 · head_dim for each query-key pair that a causal mask lets through, and query head."""
-        pairs = self.q_len * (self.kv_len - self.q_len) + self.q_len * (self.q_len + 1) // 2
-        return 4 * self.head_dim * self.batch * self.q_heads * pairs
+        before = sum(self.kv_lens) - self.batch * self.q_len
+        pairs = self.q_len * before + self.batch * (self.q_len * (self.q_len + 1) // 2)
+        return 4 * self.head_dim * self.q_heads * pairs
 
     def kv_bytes(self, format: str) -> float:
         return self.kv_values * VALUE_BITS[format] / 8
@@ -70,7 +77,7 @@ def choose(shapes: list[Shape], patterns: list[str]) -> list[Shape]:
 
 def write_shape(shape: Shape, path: Path) -> None:
     """The one shape as a file for `attnrt bench`."""
-    columns = COLUMNS + (("block",) if shape.block else ())
+    columns = COLUMNS + tuple(column for column in OPTIONAL if getattr(shape, column))
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -86,12 +93,14 @@ def _shape(row: dict, where: str) -> Shape:
     if phase not in PHASES:
         raise ValueError(f"{where}: expected a phase of {', '.join(PHASES)}, found '{phase}'")
     counts = {column: _count(row, column, where) for column in COLUMNS[2:]}
-    block = _count(row, "block", where) if row.get("block") else None
-    shape = Shape(row["name"], phase, **counts, block=block)
+    counts |= {column: _count(row, column, where) for column in OPTIONAL if row.get(column)}
+    shape = Shape(row["name"], phase, **counts)
     if shape.q_heads % shape.kv_heads:
         raise ValueError(f"{where}: expected q_heads in multiples of {shape.kv_heads}, found {shape.q_heads}")
     if shape.q_len > shape.kv_len:
         raise ValueError(f"{where}: expected kv_len of at least q_len, found {shape.kv_len} of {shape.q_len}")
+    if not shape.q_len <= (shape.rest_kv_len or shape.kv_len) <= shape.kv_len:
+        raise ValueError(f"{where}: expected rest_kv_len from q_len to kv_len, found {shape.rest_kv_len}")
     return shape
 
 

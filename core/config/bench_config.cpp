@@ -105,14 +105,18 @@ class BenchReader {
 
   BenchShape shape_of(const Tree& tree) {
     Reader reader(tree, scope_, "a shape");
-    reader.allow(shape_columns(), {"block"});
+    const auto optional = optional_shape_columns();
+    std::vector<std::string_view> columns(shape_columns().begin(), shape_columns().end());
+    columns.insert(columns.end(), optional.begin(), optional.end());
+    reader.allow(columns, {});
     std::vector<ShapeField> fields;
     for (const std::string_view column : shape_columns()) {
       const Tree* value = reader.need(column, "a shape with " + std::string(column));
       if (value != nullptr) fields.push_back({std::string(column), text_of(*value), value->at});
     }
-    if (const Tree* block = reader.get("block")) {
-      fields.push_back({"block", text_of(*block), block->at});
+    for (const std::string_view column : optional) {
+      const Tree* value = reader.get(column);
+      if (value != nullptr) fields.push_back({std::string(column), text_of(*value), value->at});
     }
     reader.finish();
     return scope_.failed() ? BenchShape{} : read_shape(fields, tree.at, scope_);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::array<std::string_view, 8> kColumns{"name",   "phase",   "batch",    "q_len",
                                                    "kv_len", "q_heads", "kv_heads", "head_dim"};
+constexpr std::array<std::string_view, 2> kOptionalColumns{"block", "rest_kv_len"};
 constexpr std::array<std::string_view, 4> kPhases{"decode", "speculative", "prefill", "chunk"};
 constexpr int32_t kMaxBatch = 1 << 16;
 constexpr int32_t kMaxTokens = 1 << 28;
@@ -34,9 +35,8 @@ class ShapeReader {
     shape_.q_heads = count("q_heads", kMaxHeads);
     shape_.kv_heads = count("kv_heads", kMaxHeads);
     read_head_dim();
-    if (const ShapeField* block = find("block"); block != nullptr && !block->text.empty()) {
-      shape_.block_size = count("block", kMaxBlock);
-    }
+    if (given("block")) shape_.block_size = count("block", kMaxBlock);
+    if (given("rest_kv_len")) shape_.rest_kv_len = count("rest_kv_len", kMaxTokens);
     if (!scope_.failed()) check();
     return std::move(shape_);
   }
@@ -49,6 +49,10 @@ class ShapeReader {
     return nullptr;
   }
   const ShapeField& need(std::string_view key) const { return *find(key); }
+  bool given(std::string_view key) const {
+    const ShapeField* field = find(key);
+    return field != nullptr && !field->text.empty();
+  }
 
   void read_name() {
     const ShapeField& field = need("name");
@@ -103,6 +107,12 @@ class ShapeReader {
       scope_.fail(need("kv_len").at, "kv_len: at least q_len, whose own keys it counts",
                   std::to_string(shape_.kv_len) + " of " + std::to_string(shape_.q_len));
     }
+    if (shape_.rest_kv_len > shape_.kv_len ||
+        (shape_.rest_kv_len > 0 && shape_.rest_kv_len < shape_.q_len)) {
+      scope_.fail(need("rest_kv_len").at, "rest_kv_len: from q_len to kv_len, the first sequence's",
+                  std::to_string(shape_.rest_kv_len) + " with " + std::to_string(shape_.q_len) +
+                      " and " + std::to_string(shape_.kv_len));
+    }
     if (int64_t{shape_.batch} * shape_.q_len > kMaxTokens) {
       scope_.fail(need("batch").at, "at most " + std::to_string(kMaxTokens) + " query tokens",
                   std::to_string(int64_t{shape_.batch} * shape_.q_len));
@@ -125,8 +135,15 @@ std::span<const std::string_view> shape_columns() {
   return kColumns;
 }
 
+std::span<const std::string_view> optional_shape_columns() {
+  return kOptionalColumns;
+}
+
 bool is_shape_column(std::string_view key) {
-  return key == "block" || std::find(kColumns.begin(), kColumns.end(), key) != kColumns.end();
+  const auto in = [&](const auto& keys) {
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+  };
+  return in(kColumns) || in(kOptionalColumns);
 }
 
 BenchShape read_shape(const std::vector<ShapeField>& fields, Position at, Scope& scope) {

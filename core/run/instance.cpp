@@ -1,5 +1,6 @@
 #include "run/instance.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -23,10 +24,23 @@ Error incomplete(const std::string& where, const std::string& function) {
                "report the defect to the plugin's vendor, or deny the plugin"};
 }
 
-bool complete(const attnrt_device_service* s) {
-  return s != nullptr && function_of(s, &attnrt_device_service::synchronize) != nullptr &&
-         s->allocate != nullptr && s->release != nullptr && s->allocate_pinned != nullptr &&
-         s->release_pinned != nullptr && s->copy != nullptr && s->zero != nullptr;
+// As much of the plugin's table as there is.
+std::optional<attnrt_device_service> service_of(const attnrt_plugin* table,
+                                                attnrt_instance* instance) {
+  auto* function = function_of(table, &attnrt_plugin::device_service);
+  const attnrt_device_service* given = function == nullptr ? nullptr : function(instance);
+  if (given == nullptr) return std::nullopt;
+  attnrt_device_service service{};
+  std::memcpy(&service, given, std::min<size_t>(sizeof service, given->struct_size));
+  service.struct_size = sizeof service;
+  return service;
+}
+
+// What a session can't do without.
+bool complete(const attnrt_device_service& s) {
+  return s.synchronize != nullptr && s.allocate != nullptr && s.release != nullptr &&
+         s.allocate_pinned != nullptr && s.release_pinned != nullptr && s.copy != nullptr &&
+         s.zero != nullptr;
 }
 
 }  // namespace
@@ -65,11 +79,11 @@ Result<std::unique_ptr<Instance>> Instance::open(const LoadedPlugin& plugin, con
   });
   if (!opened) return option ? *option : opened.error();
   std::unique_ptr<Instance> instance(new Instance(plugin, handle, std::move(host)));
-  if (is_host(device.kind)) return instance;
-  auto* service = function_of(plugin.table, &attnrt_plugin::device_service);
-  instance->service_ = service == nullptr ? nullptr : service(handle);
-  if (!complete(instance->service_)) return incomplete(where, "device_service");
-  return instance;
+  if (device.kind == DeviceKind::kCpu) return instance;
+  instance->service_ = service_of(plugin.table, handle);
+  const bool spared = is_host(device.kind) && !instance->service_;
+  if (spared || (instance->service_ && complete(*instance->service_))) return instance;
+  return incomplete(where, "device_service");
 }
 
 PluginUse Instance::use() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,7 +31,8 @@ class Instance {
   const attnrt_plugin* table() const { return table_; }
   attnrt_instance* handle() const { return handle_; }
   const std::string& name() const { return name_; }
-  const attnrt_device_service* service() const { return service_; }  // null: none
+  // Null: none. Functions beyond the plugin's own table are null.
+  const attnrt_device_service* service() const { return service_ ? &*service_ : nullptr; }
   PluginUse use() const;
 
  private:
@@ -46,7 +48,7 @@ class Instance {
   attnrt_instance* handle_;
   std::string name_;
   std::string path_;
-  const attnrt_device_service* service_ = nullptr;
+  std::optional<attnrt_device_service> service_;
 };
 
 // A prepared op, with the functions that the hot path calls.

@@ -37,17 +37,17 @@ void* map_huge(uint64_t bytes, uint64_t& mapped) {
 
 }  // namespace
 
-Status wait_for(const MemoryKind& memory, void* stream) {
-  if (memory.service == nullptr) return Done{};
+Status wait_for(const DeviceFunctions& device, void* stream) {
+  if (device.service == nullptr) return Done{};
   return load::call_plugin("the device", "synchronize", [&](attnrt_error* error) {
-    return memory.service->synchronize(memory.instance, stream, error);
+    return device.service->synchronize(device.instance, stream, error);
   });
 }
 
 Memory& Memory::operator=(Memory&& other) noexcept {
   if (this == &other) return *this;
   release();
-  kind_ = other.kind_;
+  device_ = other.device_;
   place_ = other.place_;
   data_ = std::exchange(other.data_, nullptr);
   bytes_ = std::exchange(other.bytes_, 0);
@@ -55,13 +55,13 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   return *this;
 }
 
-Result<Memory> Memory::allocate(const MemoryKind& kind, Place place, uint64_t bytes,
+Result<Memory> Memory::allocate(const DeviceFunctions& device, Place place, uint64_t bytes,
                                 uint64_t alignment) {
   Memory memory;
-  memory.kind_ = kind;
+  memory.device_ = device;
   memory.place_ = place;
   if (bytes == 0) return memory;
-  if (kind.service == nullptr) {
+  if (device.service == nullptr) {
     if (bytes >= kHugePage) {
       memory.data_ = map_huge(bytes, memory.mapped_);
     } else {
@@ -74,11 +74,11 @@ Result<Memory> Memory::allocate(const MemoryKind& kind, Place place, uint64_t by
     memory.bytes_ = bytes;
     return memory;
   }
-  const attnrt_device_service* service = kind.service;
+  const attnrt_device_service* service = device.service;
   const bool pinned = place == Place::kStaging;
   Status got = load::call_plugin("device memory", "allocate", [&](attnrt_error* error) {
     auto* function = pinned ? service->allocate_pinned : service->allocate;
-    return function(kind.instance, bytes, &memory.data_, error);
+    return function(device.instance, bytes, &memory.data_, error);
   });
   if (!got) return got.error();
   memory.bytes_ = bytes;
@@ -87,20 +87,20 @@ Result<Memory> Memory::allocate(const MemoryKind& kind, Place place, uint64_t by
     return memory;
   }
   Status zeroed = load::call_plugin("device memory", "zero", [&](attnrt_error* error) {
-    return service->zero(kind.instance, memory.data_, bytes, nullptr, error);
+    return service->zero(device.instance, memory.data_, bytes, nullptr, error);
   });
   if (!zeroed) return zeroed.error();
-  if (Status done = wait_for(kind, nullptr); !done) return done.error();
+  if (Status done = wait_for(device, nullptr); !done) return done.error();
   return memory;
 }
 
 void Memory::release() {
   if (data_ == nullptr) return;
-  if (kind_.service != nullptr) {
+  if (device_.service != nullptr) {
     auto* function =
-        place_ == Place::kStaging ? kind_.service->release_pinned : kind_.service->release;
+        place_ == Place::kStaging ? device_.service->release_pinned : device_.service->release;
     // Nothing is left to do about memory that a device will not take back.
-    static_cast<void>(function(kind_.instance, data_, nullptr));
+    static_cast<void>(function(device_.instance, data_, nullptr));
   } else if (mapped_ > 0) {
     munmap(data_, mapped_);
   } else {

@@ -4,19 +4,13 @@
 #include <cstdint>
 #include <utility>
 
-#include "attnrt/plugin.h"
 #include "attnrt/result.hpp"
+#include "attnrt/session.hpp"
 
 namespace attnrt::runtime {
 
-// Whose memory: service null means the host's.
-struct MemoryKind {
-  const attnrt_device_service* service = nullptr;
-  attnrt_instance* instance = nullptr;
-};
-
 // Waits until the device has done the stream's work; nothing to wait for on the host.
-Status wait_for(const MemoryKind& memory, void* stream);
+Status wait_for(const DeviceFunctions& device, void* stream);
 
 // One allocation; released at the end of its life. 0 bytes: null.
 class Memory {
@@ -29,7 +23,7 @@ class Memory {
   ~Memory() { release(); }
 
   // Zeroed. Large host areas are backed by huge pages where the system has them.
-  static Result<Memory> allocate(const MemoryKind& kind, Place place, uint64_t bytes,
+  static Result<Memory> allocate(const DeviceFunctions& device, Place place, uint64_t bytes,
                                  uint64_t alignment);
   void* data() const { return data_; }
   uint64_t bytes() const { return bytes_; }
@@ -37,7 +31,7 @@ class Memory {
  private:
   void release();
 
-  MemoryKind kind_;
+  DeviceFunctions device_;
   Place place_ = Place::kDevice;
   void* data_ = nullptr;
   uint64_t bytes_ = 0;

@@ -16,7 +16,7 @@ Status call_op(const Session::Impl& session, const PreparedOp& op, int32_t layer
                const char* function, Call&& call) {
   Status done = load::call_plugin("", function, std::forward<Call>(call));
   if (done && session.options.blocking) [[unlikely]]
-    done = wait_for(session.memory_kind(), stream);
+    done = wait_for(session.device(), stream);
   if (done) [[likely]]
     return done;
   Error error = std::move(done.error());

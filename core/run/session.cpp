@@ -71,7 +71,7 @@ attnrt_bounds Session::Impl::bounds() const {
   return b;
 }
 
-runtime::MemoryKind Session::Impl::memory_kind() const {
+DeviceFunctions Session::Impl::device() const {
   for (const auto& instance : instances) {
     if (instance->service() != nullptr) return {instance->service(), instance->handle()};
   }
@@ -91,6 +91,9 @@ const std::vector<PluginUse>& Session::plugins() const {
 }
 const std::vector<Error>& Session::refusals() const {
   return impl_->refusals;
+}
+DeviceFunctions Session::device() const {
+  return impl_->device();
 }
 BlockPool& Session::pool() {
   return impl_->pool;
@@ -195,17 +198,17 @@ Status Session::copy_blocks(uint32_t group, std::span<const BlockPair> pairs, vo
                    "copy blocks of this group's tables"};
     }
   }
-  const runtime::MemoryKind kind = impl_->memory_kind();
-  if (kind.service == nullptr) {
+  const DeviceFunctions device = impl_->device();
+  if (device.service == nullptr) {
     attnrt::copy_blocks(code.runs, pairs);
     return Done{};
   }
   for (const BlockPair& pair : pairs) {
     for (const BlockRun& run : code.runs) {
       Status copied = load::call_plugin("copy_blocks", "copy", [&](attnrt_error* error) {
-        return kind.service->copy(kind.instance, run.base + pair.to * run.block_stride,
-                                  run.base + pair.from * run.block_stride,
-                                  static_cast<uint64_t>(run.bytes), stream, error);
+        return device.service->copy(device.instance, run.base + pair.to * run.block_stride,
+                                    run.base + pair.from * run.block_stride,
+                                    static_cast<uint64_t>(run.bytes), stream, error);
       });
       if (!copied) return copied;
     }

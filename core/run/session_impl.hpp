@@ -78,7 +78,7 @@ struct Session::Impl {
   ~Impl();
 
   attnrt_bounds bounds() const;
-  runtime::MemoryKind memory_kind() const;
+  DeviceFunctions device() const;
 
   SessionOptions options;
   Plan plan;

@@ -211,7 +211,7 @@ class Builder {
       alignment = std::max(alignment, op->sizes.scratch.alignment);
     }
     Result<Memory> scratch =
-        Memory::allocate(impl_.memory_kind(), Memory::Place::kDevice, bytes, alignment);
+        Memory::allocate(impl_.device(), Memory::Place::kDevice, bytes, alignment);
     if (!scratch) return Failure{scratch.error(), ""};
     impl_.scratch = std::move(*scratch);
     for (LayerCode& code : impl_.layers) code.attend_args.scratch = impl_.scratch.data();

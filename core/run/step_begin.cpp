@@ -58,7 +58,7 @@ Result<Step::State::Workspace*> Step::State::workspace(const PreparedOp& op) {
   auto w = std::make_unique<Workspace>();
   w->op = &op;
   w->taken = true;
-  const runtime::MemoryKind kind = session.memory_kind();
+  const DeviceFunctions device = session.device();
   const auto q_start_bytes =
       (static_cast<uint64_t>(session.options.max_sequences) + 1) * sizeof(int32_t);
   const struct {
@@ -70,11 +70,11 @@ Result<Step::State::Workspace*> Step::State::workspace(const PreparedOp& op) {
       {w->state, Memory::Place::kDevice, op.sizes.state.bytes, op.sizes.state.alignment},
       {w->staging, Memory::Place::kStaging, op.sizes.staging.bytes, op.sizes.staging.alignment},
       {w->q_start, Memory::Place::kStaging, q_start_bytes, alignof(int32_t)},
-      {w->q_start_device, Memory::Place::kDevice, kind.service == nullptr ? 0 : q_start_bytes,
+      {w->q_start_device, Memory::Place::kDevice, device.service == nullptr ? 0 : q_start_bytes,
        alignof(int32_t)},
   };
   for (const auto& area : areas) {
-    Result<Memory> memory = Memory::allocate(kind, area.place, area.bytes, area.alignment);
+    Result<Memory> memory = Memory::allocate(device, area.place, area.bytes, area.alignment);
     if (!memory) return memory.error();
     area.memory = std::move(*memory);
   }
@@ -84,13 +84,13 @@ Result<Step::State::Workspace*> Step::State::workspace(const PreparedOp& op) {
 
 // Rebased query starts were written on the host; a device needs them too.
 Status Step::State::mirror_q_start(attnrt_batch& batch, Workspace& w) {
-  const runtime::MemoryKind kind = session.memory_kind();
-  if (kind.service == nullptr || batch.q_start.host != w.q_start.data()) return Done{};
+  const DeviceFunctions device = session.device();
+  if (device.service == nullptr || batch.q_start.host != w.q_start.data()) return Done{};
   const auto bytes = (static_cast<uint64_t>(batch.sequences) + 1) * sizeof(int32_t);
   batch.q_start.device = static_cast<const int32_t*>(w.q_start_device.data());
   return load::call_plugin("begin", "copy", [&](attnrt_error* error) {
-    return kind.service->copy(kind.instance, w.q_start_device.data(), w.q_start.data(), bytes,
-                              stream, error);
+    return device.service->copy(device.instance, w.q_start_device.data(), w.q_start.data(), bytes,
+                                stream, error);
   });
 }
 
@@ -137,7 +137,7 @@ void Step::State::release() {
 }
 
 Status Step::State::wait(const char* before) {
-  Status waited = runtime::wait_for(session.memory_kind(), stream);
+  Status waited = runtime::wait_for(session.device(), stream);
   if (waited) return waited;
   Error error = waited.error();
   error.where = std::string(before) + ", of work on the device that was begun before";

@@ -38,6 +38,18 @@ attnrt_status on_device(attnrt_instance* instance, attnrt_error* error, Body bod
   });
 }
 
+// The launches that the stream has captured, ready to be replayed.
+cudaGraphExec_t end_capture(cudaStream_t stream) {
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+  cudaGraphExec_t ready = nullptr;
+  const cudaError_t instantiated = cudaGraphInstantiate(&ready, graph, 0);
+  const cudaError_t destroyed = cudaGraphDestroy(graph);
+  check(instantiated, "cudaGraphInstantiate");
+  check(destroyed, "cudaGraphDestroy");
+  return ready;
+}
+
 const attnrt_device_service kService = {
     .struct_size = sizeof(attnrt_device_service),
     .reserved = 0,
@@ -130,6 +142,34 @@ const attnrt_device_service kService = {
           return on_device(instance, error, [&] {
             check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)),
                   "cudaStreamSynchronize");
+          });
+        },
+    .begin_capture =
+        [](attnrt_instance* instance, void* stream, attnrt_error* error) {
+          return on_device(instance, error, [&] {
+            check(cudaStreamBeginCapture(static_cast<cudaStream_t>(stream),
+                                         cudaStreamCaptureModeThreadLocal),
+                  "cudaStreamBeginCapture");
+          });
+        },
+    .end_capture =
+        [](attnrt_instance* instance, void* stream, void** out, attnrt_error* error) {
+          return on_device(instance, error,
+                           [&] { *out = end_capture(static_cast<cudaStream_t>(stream)); });
+        },
+    .launch_graph =
+        [](attnrt_instance* instance, void* graph, void* stream, attnrt_error* error) {
+          return on_device(instance, error, [&] {
+            check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph),
+                                  static_cast<cudaStream_t>(stream)),
+                  "cudaGraphLaunch");
+          });
+        },
+    .destroy_graph =
+        [](attnrt_instance* instance, void* graph, attnrt_error* error) {
+          return on_device(instance, error, [&] {
+            check(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)),
+                  "cudaGraphExecDestroy");
           });
         },
 };

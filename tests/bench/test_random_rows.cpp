@@ -63,5 +63,13 @@ TEST(Shuffle, KeepsEveryIdAndChangesTheOrder) {
   EXPECT_EQ(ids, sorted);
 }
 
+// benchmarks/peers/gpu/problem.py gives the peers' pages the same order.
+TEST(Shuffle, IsTheOrderThatPeersGet) {
+  std::vector<int32_t> ids{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  SplitMix random(1);
+  shuffle(ids, random);
+  EXPECT_EQ(ids, (std::vector<int32_t>{4, 2, 8, 1, 9, 3, 0, 6, 7, 5}));
+}
+
 }  // namespace
 }  // namespace attnrt::bench

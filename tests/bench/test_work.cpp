@@ -33,6 +33,16 @@ TEST(Work, PrefillCountsWhatTheCausalMaskLetsThrough) {
   EXPECT_EQ(visible_pairs(shape(3, 2, 5)), 3 * 9);
 }
 
+TEST(Work, OneLongSequenceAmongShorterOnesCountsItsOwnKeys) {
+  BenchShape s = shape(4, 2, 100);
+  s.rest_kv_len = 10;
+  EXPECT_EQ(s.kv_len_of(0), 100);
+  EXPECT_EQ(s.kv_len_of(3), 10);
+  EXPECT_EQ(s.kv_tokens(), 100 + 3 * 10);
+  EXPECT_EQ(visible_pairs(s), (99 + 100) + 3 * (9 + 10));
+  EXPECT_EQ(work_of(s, Format::kBf16, CacheKind::kSeparate).kv_bytes, 130.0 * 8 * 2 * 128 * 2);
+}
+
 TEST(Work, ScalesAreBytesToo) {
   const Work work = work_of(shape(1, 1, 1), Format::kInt8PerTokenHead, CacheKind::kSeparate);
   EXPECT_EQ(work.kv_bytes, 8.0 * 2 * (128 + 4));

@@ -40,7 +40,7 @@ TEST(BenchConfig, EveryKeyIsRead) {
 device: cpu
 plugins: {deny: [other], options: {cpu: {isa: avx2}}}
 bench:
-  shapes: [{name: mla, phase: decode, batch: 2, q_len: 1, kv_len: 64, q_heads: 16, kv_heads: 1, head_dim: [576, 512], block: 64}]
+  shapes: [{name: mla, phase: decode, batch: 2, q_len: 1, kv_len: 64, q_heads: 16, kv_heads: 1, head_dim: [576, 512], block: 64, rest_kv_len: 9}]
   formats: [bf16, fp8]
   backends: [cpu, reference]
   threads: [1, 2]
@@ -56,6 +56,7 @@ report: {json: a.json, html: a.html, png: a.png}
   ASSERT_TRUE(config.ok()) << to_string(config.error());
   EXPECT_EQ(config->shapes[0].head_dim, (HeadDim{576, 512}));
   EXPECT_EQ(config->shapes[0].block_size, 64);
+  EXPECT_EQ(config->shapes[0].rest_kv_len, 9);
   EXPECT_EQ(config->formats[1].kind, Spelling::Kind::kFp8);
   EXPECT_THAT(config->backends, ElementsAre("cpu", "reference"));
   EXPECT_THAT(config->threads, ElementsAre(1, 2));

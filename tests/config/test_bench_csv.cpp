@@ -10,6 +10,7 @@ namespace {
 using testing::HasSubstr;
 
 const std::string kHeader = "name,phase,batch,q_len,kv_len,q_heads,kv_heads,head_dim\n";
+const std::string kSkewed = "name,phase,batch,q_len,kv_len,q_heads,kv_heads,head_dim,rest_kv_len\n";
 
 Result<std::vector<BenchShape>> parse(const std::string& text) {
   return parse_shapes(text, "s.csv");
@@ -40,6 +41,16 @@ TEST(BenchCsv, ReadsShapes) {
   EXPECT_EQ((*shapes)[2].op, Op::kDecode);
   EXPECT_EQ((*shapes)[3].op, Op::kPrefill);
   EXPECT_EQ((*shapes)[3].phase, "chunk");
+}
+
+TEST(BenchCsv, TheFirstSequenceMayBeLongerThanTheRest) {
+  const auto shapes = parse(
+      "name,phase,batch,q_len,kv_len,q_heads,kv_heads,head_dim,rest_kv_len\n"
+      "skewed,decode,64,1,65536,32,8,128,1024\n"
+      "even,decode,64,1,65536,32,8,128,\n");
+  ASSERT_TRUE(shapes.ok()) << to_string(shapes.error());
+  EXPECT_EQ((*shapes)[0].kv_tokens(), 65536 + 63 * 1024);
+  EXPECT_EQ((*shapes)[1].kv_tokens(), 64 * 65536);
 }
 
 TEST(BenchCsv, TakesAnyOrderQuotesBlanksAndLineEnds) {
@@ -77,10 +88,10 @@ const Bad kBad[] = {
     {"no_shape", kHeader, "s.csv:2:1: expected at least one shape"},
     {"unknown_column", "name,phase,batch,q_len,kv_len,q_heads,kv_heads,headdim\n",
      "s.csv:1:48: expected a column (name, phase, batch, q_len, kv_len, q_heads, kv_heads, "
-     "head_dim, block), found 'headdim'; nearest: 'head_dim'"},
+     "head_dim, block, rest_kv_len), found 'headdim'; nearest: 'head_dim'"},
     {"missing_column", "name,phase,batch,q_len,kv_len,q_heads,kv_heads\n",
      "s.csv:1:1: expected a header with the columns name, phase, batch, q_len, kv_len, q_heads, "
-     "kv_heads, head_dim and, if wanted, block, found no column 'head_dim'"},
+     "kv_heads, head_dim and, if wanted, block, rest_kv_len, found no column 'head_dim'"},
     {"column_twice", "name,phase,batch,q_len,kv_len,q_heads,kv_heads,head_dim,batch\n",
      "s.csv:1:57: expected each column once, found 'batch' again"},
     {"too_few", kHeader + "a,decode,1,1,8,4,2\n",
@@ -102,6 +113,11 @@ const Bad kBad[] = {
      "s.csv:2:16: expected q_heads: a multiple of kv_heads, found 5 of 2"},
     {"q_beyond_kv", kHeader + "a,prefill,1,9,8,4,2,64\n",
      "s.csv:2:15: expected kv_len: at least q_len"},
+    {"rest_longer", kSkewed + "a,decode,2,1,8,4,2,64,9\n",
+     "s.csv:2:23: expected rest_kv_len: from q_len to kv_len, the first sequence's, found 9 with 1 "
+     "and 8"},
+    {"rest_shorter_than_its_queries", kSkewed + "a,decode,2,4,8,4,2,64,3\n",
+     "s.csv:2:23: expected rest_kv_len"},
     {"prefill_of_one", kHeader + "a,prefill,1,1,8,4,2,64\n",
      "s.csv:2:13: expected q_len: at least 2 in a prefill"},
     {"tokens", kHeader + "a,prefill,65536,65536,65536,4,2,64\n", "s.csv:2:11: expected at most"},

@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = ROOT / "tools" / "cuda" / "gpu_check.py"
+PEERS = ROOT / "tests" / "gpu" / "peers"
+SHAPES = "name,phase,batch,q_len,kv_len,q_heads,kv_heads,head_dim\nd,decode,1,1,20,4,2,64\n"
 
 # Stands for conformance_test: its tests pass, fail and crash as their names say.
 SUITE = """#!/usr/bin/env python3
@@ -39,9 +41,22 @@ class GpuCheck(unittest.TestCase):
     def tearDown(self) -> None:
         self.folder.cleanup()
 
-    def check(self, build: Path, *more: str) -> subprocess.CompletedProcess:
+    def check(self, build: Path, *more: str, compare: float = 0) -> subprocess.CompletedProcess:
         command = [sys.executable, str(PROGRAM), str(build), "--output", str(self.path / "out"), *more]
+        command += ["--compare-seconds", str(compare)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def check_on_the_shim(self, compare: float, options: str) -> subprocess.CompletedProcess:
+        build = Path(os.environ["ATTNRT_BUILD"])
+        shapes = self.path / "shapes.csv"
+        shapes.write_text(SHAPES)
+        plugins = str(build / "tests" / "fixtures" / "simt")
+        return self.check(build, "--plugins", plugins, "--device", "simt:sm_90", "--only", "attend_f16_append", "--shapes",
+                          str(shapes), "--compare-options", options, compare=compare)  # fmt: skip
+
+    def table(self) -> str:
+        (path,) = (self.path / "out").glob("*.md")
+        return path.read_text()
 
     def report(self) -> dict:
         (path,) = (self.path / "out").glob("*.json")
@@ -62,9 +77,27 @@ class GpuCheck(unittest.TestCase):
         plugins = build / "tests" / "fixtures" / "simt"
         done = self.check(build, "--plugins", str(plugins), "--device", "simt:sm_90", "--only", "attend_f16_append")
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIsNone(self.report()["comparison"])
         (test,) = self.report()["tests"]
         self.assertEqual((test["plugin"], test["name"], test["passed"]), ("cuda_simt", "attend_f16_append", True))
         self.assertGreater(test["cells"], 0)
+
+    def test_writes_the_comparison_into_the_same_report(self) -> None:
+        options = f"--peers {PEERS} --backends cuda_simt --formats bf16 --kv-mib 1 --figure-seconds 0 --replays 1 --only fine,missing,attnrt"
+        done = self.check_on_the_shim(200, options)
+        self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
+        measured = self.report()["comparison"]["measured"]
+        self.assertEqual([(f["shape"], f["peer"], f["variant"]) for f in measured["figures"]],
+                         [("d", "Fine", "bf16 a"), ("d", "Fine", "fp8_e4m3 b"), ("d", "attnrt", "cuda_simt bf16")])  # fmt: skip
+        self.assertIn("\n## attnrt and its peers on a GPU\n", self.table())
+        self.assertIn("\n### Decode: µs", self.table())
+        self.assertIn("- missing: ModuleNotFoundError: No module named 'attnrt_has_no_such_package'", self.table())
+
+    def test_a_comparison_that_could_not_be_made_is_a_failure(self) -> None:
+        done = self.check_on_the_shim(200, "--only tensorrt")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("unknown peer 'tensorrt'", self.report()["comparison"]["note"])
+        self.assertIn("## attnrt and its peers on a GPU: **failed** compare.py: error: unknown peer", self.table())
 
     def test_tells_what_failed_and_what_crashed(self) -> None:
         done = self.check(self.fake_build(), "--device", "simt:sm_90")
@@ -73,8 +106,7 @@ class GpuCheck(unittest.TestCase):
         self.assertEqual(notes["good_decode"], (True, ""))
         self.assertEqual(notes["bad_decode"], (False, "cell 3 is off by 2\nmore"))
         self.assertEqual(notes["crash_decode"], (False, "ended with 1: conformance: the device is on fire"))
-        (table,) = (self.path / "out").glob("*.md")
-        self.assertIn("| cuda | bad_decode | **failed** cell 3 is off by 2 | 7 | 0.5 |", table.read_text())
+        self.assertIn("| cuda | bad_decode | **failed** cell 3 is off by 2 | 7 | 0.5 |", self.table())
 
     def test_what_there_was_no_time_for_is_no_success(self) -> None:
         done = self.check(self.fake_build(), "--device", "simt:sm_90", "--only", "good", "--seconds", "0")

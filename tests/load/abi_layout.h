@@ -1,4 +1,4 @@
-/* The layout of every struct of the ABI at version 1.0, on 64-bit machines. A line here never
+/* The layout of every struct of the ABI since version 1.0, on 64-bit machines. A line here never
  * changes; a struct that grows gets new lines, and its size may only become larger. */
 #ifndef ATTNRT_TESTS_LOAD_ABI_LAYOUT_H_
 #define ATTNRT_TESTS_LOAD_ABI_LAYOUT_H_
@@ -208,6 +208,12 @@ ABI_FIELD(attnrt_device_service, record_event, 88, 8);
 ABI_FIELD(attnrt_device_service, wait_event, 96, 8);
 ABI_FIELD(attnrt_device_service, elapsed_ms, 104, 8);
 ABI_FIELD(attnrt_device_service, synchronize, 112, 8);
+/* 1.1 */
+ABI_GROWS(attnrt_device_service, destroy_graph, 152);
+ABI_FIELD(attnrt_device_service, begin_capture, 120, 8);
+ABI_FIELD(attnrt_device_service, end_capture, 128, 8);
+ABI_FIELD(attnrt_device_service, launch_graph, 136, 8);
+ABI_FIELD(attnrt_device_service, destroy_graph, 144, 8);
 
 ABI_GROWS(attnrt_plugin, describe, 112);
 ABI_FIELD(attnrt_plugin, struct_size, 0, 4);

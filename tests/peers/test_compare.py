@@ -44,11 +44,14 @@ class CompareTest(unittest.TestCase):
         self.assertEqual((again.returncode, again.stdout), (0, done.stdout))
 
     def test_wrong_use_is_refused_with_what_was_expected(self):
+        header, *_ = SHAPES.splitlines()
+        (self.folder / "skewed.csv").write_text(f"{header},rest_kv_len\nlong,decode,2,1,64,4,2,64,9\n")
         cases = [
             ((self.shapes, "--only", "attnrt", "--attnrt", "/nowhere/attnrt"), "/nowhere/attnrt: expected the command attnrt"),
             ((self.shapes, "--only", "tensorrt"), "unknown peer 'tensorrt'; known: vllm, torch, onnxruntime, ggml, attnrt"),
             ((self.shapes, "--shapes", "x"), "expected a name of d, p; found x"),
             ((self.folder / "none.csv",), "none.csv"),
+            ((self.folder / "skewed.csv",), "expected sequences of equal lengths, found 'long'"),
         ]
         for words, expected in cases:
             with self.subTest(expected):

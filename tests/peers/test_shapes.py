@@ -27,7 +27,8 @@ class ShapesTest(unittest.TestCase):
         self.assertEqual(second.block, 16)
 
     def test_what_is_written_is_read_again(self):
-        for text in (f"{HEADER}\na,chunk,1,4,9,8,2,64\n", f"{HEADER},block\na,chunk,1,4,9,8,2,64,32\n"):
+        for text in (f"{HEADER}\na,chunk,1,4,9,8,2,64\n", f"{HEADER},block\na,chunk,1,4,9,8,2,64,32\n",
+                     f"{HEADER},rest_kv_len\na,decode,3,1,9,8,2,64,5\n"):  # fmt: skip
             (shape,) = self.read(text)
             with tempfile.TemporaryDirectory() as folder:
                 write_shape(shape, Path(folder) / "one.csv")
@@ -42,6 +43,7 @@ class ShapesTest(unittest.TestCase):
             f"{HEADER}\na,decode,1,1,9,8,2\n": r"csv:2: expected head_dim .*''",
             f"{HEADER}\na,decode,1,1,9,8,3,64\n": r"csv:2: expected q_heads in multiples of 3, found 8",
             f"{HEADER}\na,chunk,1,10,9,8,2,64\n": r"csv:2: expected kv_len of at least q_len, found 9 of 10",
+            f"{HEADER},rest_kv_len\na,decode,2,1,9,8,2,64,10\n": r"csv:2: expected rest_kv_len from q_len to kv_len, found 10",
         }
         for text, expected in cases.items():
             with self.subTest(expected), self.assertRaisesRegex(ValueError, expected):
@@ -56,6 +58,10 @@ class ShapesTest(unittest.TestCase):
             choose(shapes, ["qwen"])
 
     def test_work_counts_what_a_causal_mask_shows(self):
+        skewed = self.read(f"{HEADER},rest_kv_len\na,chunk,3,2,9,8,2,64,5\n")[0]
+        self.assertEqual(skewed.kv_lens, [9, 5, 5])
+        self.assertEqual(skewed.kv_values, 2 * (9 + 5 + 5) * 2 * 64)
+        self.assertEqual(skewed.flop, 4 * 64 * 8 * (8 + 9 + 2 * (4 + 5)))
         decode, chunk = self.read(f"{HEADER}\na,decode,3,1,9,8,2,64\nb,chunk,1,3,9,8,2,64\n")
         self.assertEqual(decode.kv_values, 2 * 3 * 9 * 2 * 64)
         self.assertEqual([decode.kv_bytes(f) for f in ("f32", "bf16", "fp8_e4m3")], [27648, 13824, 6912])

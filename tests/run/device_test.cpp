@@ -136,6 +136,22 @@ TEST(DeviceSession, CopiesBlocksWithThePluginsCopy) {
   EXPECT_EQ(source.state(0).copies, 2);  // one run of bytes a pair
 }
 
+TEST(DeviceSession, GivesItsDevicesFunctionsAsFarAsThePluginHasThem) {
+  FakeSource source;
+  source.state(0).first_service = true;
+  Result<Session> session = runtime::open_session(on_device().make(), source, small());
+  ASSERT_TRUE(session) << to_string(session.error());
+  const DeviceFunctions device = session->device();
+  ASSERT_NE(device.service, nullptr);
+  EXPECT_EQ(device.service->struct_size, sizeof(attnrt_device_service));
+  EXPECT_NE(device.service->copy, nullptr);
+  EXPECT_EQ(device.service->begin_capture, nullptr) << "beyond its table";
+  FakePlan on_host;
+  Result<Session> host = runtime::open_session(on_host.make(), source, small());
+  ASSERT_TRUE(host) << to_string(host.error());
+  EXPECT_EQ(host->device().service, nullptr);
+}
+
 TEST(DeviceSession, NeedsADeviceServiceAndEndsCleanlyWhenTheDeviceIsFull) {
   FakeSource source;
   source.state(0).no_service = true;

@@ -277,7 +277,17 @@ const attnrt_device_service* device_service(attnrt_instance* instance) {
     s.synchronize = synchronize;
     return s;
   }();
-  return instance->state->no_service ? nullptr : &kService;
+  // What stands behind a smaller table is none of its functions.
+  static const attnrt_device_service kFirst = [] {
+    attnrt_device_service s = kService;
+    s.struct_size = offsetof(attnrt_device_service, begin_capture);
+    s.begin_capture = [](attnrt_instance*, void*, attnrt_error*) -> attnrt_status {
+      return ATTNRT_OK;
+    };
+    return s;
+  }();
+  if (instance->state->no_service) return nullptr;
+  return instance->state->first_service ? &kFirst : &kService;
 }
 
 template <size_t I>

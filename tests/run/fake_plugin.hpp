@@ -22,6 +22,7 @@ struct FakeState {
   bool throw_in_append = false;
   attnrt_workspace_sizes sizes{};  // what `workspace` answers
   bool no_service = false;         // device_service answers null
+  bool first_service = false;      // device_service answers the table of version 1.0
   int32_t refuse_allocation = 0;   // the so many-th from now on fails; 0: none
 
   int32_t opened = 0, closed = 0, prepared = 0, released = 0;

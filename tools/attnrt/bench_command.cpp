@@ -1,4 +1,4 @@
-// attnrt bench: shapes × formats × backends against the machine's own limits.
+// attnrt bench: shapes × formats × backends against the machine's own limits, or a device's.
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -15,7 +15,7 @@ namespace {
 
 // As given; what is not given is the file's, or the default.
 struct BenchArgs {
-  std::string config, shapes, layout;
+  std::string config, device, shapes, layout;
   std::vector<std::string> formats, backends;
   std::vector<int32_t> threads;
   std::optional<int32_t> iterations, min_iterations, kv_mib, seed;
@@ -29,11 +29,13 @@ Error at_option(const char* option, Error error) {
 }
 
 Result<BenchConfig> base_config(const BenchArgs& args, const ConfigContext& context) {
-  if (!args.config.empty()) return load_bench(args.config, context);
+  Result<Device> device = parse_device(args.device.empty() ? "cpu" : args.device, context.host);
+  if (!device.ok()) return at_option("--device", std::move(device).error());
+  ConfigContext with_device = context;
+  if (!args.device.empty()) with_device.device = args.device;
+  if (!args.config.empty()) return load_bench(args.config, with_device);
   BenchConfig config;
   config.where = "attnrt bench";
-  Result<Device> device = parse_device("cpu", context.host);
-  if (!device.ok()) return device.error();
   config.device = *std::move(device);
   config.formats = {*parse_spelling("bf16")};
   config.threads = {0};
@@ -87,7 +89,11 @@ Status apply(const BenchArgs& args, BenchConfig& config) {
     config.backends = args.backends;
     config.places["bench.backends"] = "--backend";
   }
-  if (!args.threads.empty()) config.threads = args.threads;
+  if (!args.device.empty()) config.places["device"] = "--device";
+  if (!args.threads.empty()) {
+    config.threads = args.threads;
+    config.places["bench.threads"] = "--threads";
+  }
   BenchEffort& effort = config.effort;
   effort.iterations = args.iterations.value_or(effort.iterations);
   effort.min_iterations = args.min_iterations.value_or(effort.min_iterations);
@@ -152,7 +158,8 @@ int run_bench(const BenchArgs& args, const Common& common) {
 }  // namespace
 
 void add_bench(CLI::App& app, const Common& common, Action& action) {
-  CLI::App* sub = app.add_subcommand("bench", "Time backends against this machine's limits");
+  CLI::App* sub =
+      app.add_subcommand("bench", "Time backends against this machine's limits, or a device's");
   auto args = std::make_shared<BenchArgs>();
   constexpr int32_t kMany = 1 << 24;
   sub->add_option("config", args->config, "A YAML file with bench: {shapes: …}");
@@ -160,6 +167,9 @@ void add_bench(CLI::App& app, const Common& common, Action& action) {
                   "CSV: name,phase,batch,q_len,kv_len,q_heads,kv_heads,head_dim[,block]")
       ->check(not_empty("a file's name"))
       ->type_name("FILE");
+  sub->add_option("--device", args->device, "cpu, or cuda:0: by graphs, in its own time")
+      ->check(not_empty("a device"))
+      ->type_name("DEVICE");
   sub->add_option("--format", args->formats, "KV format; repeat it for more (default: bf16)")
       ->allow_extra_args(false);
   sub->add_option("--backend", args->backends,

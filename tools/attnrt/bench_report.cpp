@@ -32,6 +32,7 @@ std::string mib_text(double bytes) {
 }
 
 std::string pattern_text(const bench::ReadLimit& read) {
+  if (read.level == "copy") return "copied on the device, bytes read and bytes written";
   const int32_t streams = read.pattern.streams;
   std::string text = std::to_string(streams) + (streams == 1 ? " stream" : " streams");
   if (read.pattern.prefetch_bytes > 0) {
@@ -45,8 +46,9 @@ std::vector<Row> limit_rows(const SweepResult& result) {
   for (const MachineLimits& limits : result.limits) {
     const std::string threads = std::to_string(limits.threads);
     for (const bench::ReadLimit& read : limits.read) {
-      rows.push_back({"read " + read.level, threads, mib_text(static_cast<double>(read.bytes)),
-                      number_text(read.gb_s, 4), "GB/s", pattern_text(read)});
+      rows.push_back({read.level == "copy" ? "copy" : "read " + read.level, threads,
+                      mib_text(static_cast<double>(read.bytes)), number_text(read.gb_s, 4), "GB/s",
+                      pattern_text(read)});
     }
     for (const bench::FlopLimit& unit : limits.flops) {
       rows.push_back({unit.name, threads, "", number_text(unit.gflop_s, 4), "GFLOP/s", ""});
@@ -66,9 +68,9 @@ std::vector<Row> figure_rows(const SweepResult& result) {
     rows.push_back({f.shape.name, format_text(f), f.plan.plugin + " " + f.plan.kernel,
                     std::to_string(f.threads), number_text(f.timing.median_ms, 4),
                     number_text(f.timing.min_ms, 4), number_text(f.kv_gb_s(), 4),
-                    number_text(f.gflop_s(), 4), f.limit.name, percent(f.share_of_limit()),
-                    std::to_string(f.timing.iterations), mib_text(f.walked_bytes),
-                    percent(f.huge_pages)});
+                    number_text(f.gflop_s(), 4), f.limit.name.empty() ? "?" : f.limit.name,
+                    percent(f.share_of_limit()), std::to_string(f.timing.iterations),
+                    mib_text(f.walked_bytes), percent(f.huge_pages)});
   }
   return rows;
 }
@@ -81,7 +83,16 @@ Row notes_of(const SweepResult& result) {
     if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
   }
   for (const Error& error : result.unserved) notes.push_back("not served: " + to_string(error));
+  const auto unbound = [](const Figure& f) { return f.limit.name.empty(); };
+  if (std::any_of(result.figures.begin(), result.figures.end(), unbound)) {
+    notes.push_back("?: the device's arithmetic is not measured here, so a prefill has no share");
+  }
   return notes;
+}
+
+std::string machine_text(const SweepResult& result) {
+  if (result.device.empty() || result.machine.empty()) return result.device + result.machine;
+  return result.device + ", in a machine with " + result.machine;
 }
 
 constexpr const char* kExplanation =
@@ -96,6 +107,10 @@ bool differ(const SweepResult& result, T&& of) {
   return false;
 }
 
+Json part_json(double part) {
+  return part >= 0 ? Json(part) : Json(nullptr);
+}
+
 Json figure_json(const Figure& f) {
   return {{"name", f.shape.name},
           {"format", f.format},
@@ -104,12 +119,8 @@ Json figure_json(const Figure& f) {
           {"min_ms", f.timing.min_ms},
           {"kv_gb_s", f.kv_gb_s()},
           {"gflop_s", f.gflop_s()},
-          {"limit", f.limit.name},
-          {"share_of_limit", f.share_of_limit()}};
-}
-
-Json part_json(double part) {
-  return part >= 0 ? Json(part) : Json(nullptr);
+          {"limit", f.limit.name.empty() ? Json(nullptr) : Json(f.limit.name)},
+          {"share_of_limit", part_json(f.share_of_limit())}};
 }
 
 Json limits_json(const MachineLimits& limits) {
@@ -154,6 +165,7 @@ Json figures_json(const SweepResult& result) {
 
 Json bench_report_json(const SweepResult& result) {
   Json json = {{"machine", result.machine}, {"limits", Json::array()}, {"figures", Json::array()}};
+  if (!result.device.empty()) json["device"] = result.device;
   for (const MachineLimits& limits : result.limits) json["limits"].push_back(limits_json(limits));
   for (const Figure& f : result.figures) {
     Json figure = figure_json(f);
@@ -161,6 +173,7 @@ Json bench_report_json(const SweepResult& result) {
                    {"batch", f.shape.batch},
                    {"q_len", f.shape.q_len},
                    {"kv_len", f.shape.kv_len},
+                   {"rest_kv_len", f.shape.kv_len_of(1)},
                    {"kv", name(f.plan.kv)},
                    {"q", name(f.plan.q)},
                    {"backend", f.plan.plugin},
@@ -185,7 +198,8 @@ std::string bench_text(const SweepResult& result) {
   for (Row& row : limit_rows(result)) limits.add(std::move(row));
   TextTable figures(kFigureHeader);
   for (Row& row : figure_rows(result)) figures.add(std::move(row));
-  std::string text = result.machine.empty() ? "" : result.machine + "\n\n";
+  const std::string machine = machine_text(result);
+  std::string text = machine.empty() ? "" : machine + "\n\n";
   text += limits.to_string() + "\n" + figures.to_string() + "\n" + kExplanation + "\n";
   for (const std::string& note : notes_of(result)) text += note + "\n";
   return text;

@@ -3,7 +3,8 @@
 //
 // Nothing that a call reads of the KV is warm: calls go round several layers and several batches
 // with blocks of their own, in a random block table, until as much KV has been walked through as
-// was asked for. One thread at a time.
+// was asked for. On a device that is not the host, calls are ordered on a stream and return at
+// once. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "attnrt/bench.hpp"
 #include "attnrt/load.hpp"
 #include "attnrt/plan.hpp"
+#include "bench/device/replay.hpp"
 
 namespace attnrt::bench {
 
@@ -54,7 +56,7 @@ Copies copies_for(double kv_bytes, int64_t walked_bytes);
 
 class Case {
  public:
-  // Errors: as plan_case, Session::open, and kInternal where memory is short.
+  // Errors: as plan_case, Session::open, check_timing, and kInternal where memory is short.
   static Result<std::unique_ptr<Case>> open(const CaseOptions& options,
                                             const PluginRegistry& registry);
   ~Case();
@@ -62,7 +64,10 @@ class Case {
   Status attend();        // the next caches in the round
   Status check_output();  // kVerification: the last output holds NaN or infinity
 
-  std::span<const uint8_t> output() const;  // of the last call, [tokens, q_heads, v]
+  // Of the last call, [tokens, q_heads, v]; on a device, as check_output has fetched it.
+  std::span<const uint8_t> output() const;
+  int64_t calls_a_round() const { return int64_t{copies().layers} * copies().batches; }
+  const Stream& stream() const;
   const Copies& copies() const;
   const CasePlan& plan() const;
   double walked_bytes() const;      // of KV in one round

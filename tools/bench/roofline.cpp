@@ -19,4 +19,9 @@ Bound binding_limit(const Work& work, DType q, const MachineLimits& limits) {
   return {peak.name, flop_ms};
 }
 
+Bound device_limit(const Work& work, Op op, const MachineLimits& limits) {
+  if (op != Op::kDecode) return {};
+  return {"memory", work.kv_bytes / (limits.memory_gb_s() * 1e6)};
+}
+
 }  // namespace attnrt::bench

@@ -4,26 +4,44 @@
 #include <new>
 #include <system_error>
 
+#include "bench/device/copy_limit.hpp"
 #include "bench/machine/crew.hpp"
 #include "bench/machine/huge_pages.hpp"
 
 namespace attnrt::bench {
 namespace {
 
+// More than twice the caches of any GPU of today.
+constexpr int64_t kDeviceColdBytes = int64_t{256} << 20;
+
+// A device's own error doesn't say what it was about.
+Error in_case(Error error, const CaseOptions& options) {
+  if (error.where != "the device") return error;
+  error.where += ", " + options.shape.name + ", " + options.format.text;
+  return error;
+}
+
 class Sweep {
  public:
   Sweep(const BenchConfig& config, const PluginRegistry& registry, const HostFacts& host,
         const Progress& progress)
       : config_(config), registry_(registry), host_(host), progress_(progress) {
-    caches_ = cache_sizes();
+    const bool cpu = on_cpu();
+    if (cpu) caches_ = cache_sizes();
     walked_ = config.effort.kv_mib > 0 ? int64_t{config.effort.kv_mib} << 20
-                                       : cold_bytes(caches_, available_memory());
+              : cpu                    ? cold_bytes(caches_, available_memory())
+                                       : kDeviceColdBytes;
   }
 
   Result<SweepResult> run() {
     if (Status s = check_config(); !s.ok()) return s.error();
     if (Status s = plan_all(); !s.ok()) return s.error();
     result_.machine = host_.cpu_name;
+    if (!on_cpu()) {
+      result_.device = to_string(config_.device);
+      if (Status s = run_device(); !s.ok()) return s.error();
+      return std::move(result_);
+    }
     for (const int32_t threads : threads_) {
       if (Status s = run_threads(threads); !s.ok()) return s.error();
     }
@@ -31,10 +49,15 @@ class Sweep {
   }
 
  private:
+  bool on_cpu() const { return config_.device.kind == DeviceKind::kCpu; }
+
   Status check_config() {
-    if (config_.device.kind != DeviceKind::kCpu || config_.device.ordinal < 0) {
-      return Error{ErrorCode::kInvalid, config_.where, "device: cpu, this machine's",
-                   to_string(config_.device), "kernels of other devices can't be timed here yet"};
+    // What simt:sm_80 plays is of any machine.
+    if (config_.device.kind != DeviceKind::kSimt && config_.device.ordinal < 0) {
+      return Error{ErrorCode::kInvalid, place_of(config_.places, "device"),
+                   "a device of this machine: cpu, cuda:0, …",
+                   to_string(config_.device) + ", which can only be planned for",
+                   "measure on a machine that has it"};
     }
     RunConfig named;
     named.where = config_.where;
@@ -45,7 +68,14 @@ class Sweep {
     for (const std::string& backend : config_.backends) {
       if (Status s = check_backend(backend); !s.ok()) return s;
     }
-    for (const int32_t n : config_.threads) threads_.push_back(n > 0 ? n : usable_cpus());
+    for (const int32_t n : config_.threads) {
+      if (!on_cpu() && n > 0) {
+        return Error{ErrorCode::kInvalid, place_of(config_.places, "bench.threads"),
+                     "no threads with a device that is not the CPU", std::to_string(n),
+                     "leave them out: the device's work is started by one"};
+      }
+      threads_.push_back(on_cpu() ? n > 0 ? n : usable_cpus() : 1);
+    }
     return Done{};
   }
 
@@ -122,12 +152,44 @@ class Sweep {
     return Done{};
   }
 
-  Status run_case(const CaseOptions& options) {
+  // Each case measures the limit anew, in its own session; the best one is the device's.
+  Status run_device() {
+    MachineLimits limits;
+    limits.read.push_back({"copy", 0, 0, {}, -1});
+    for (const CaseOptions& planned : cases_) {
+      tell(planned.shape.name + ", " + planned.format.text);
+      if (Status s = run_case(planned, &limits.read.front()); !s.ok()) return s;
+      ++done_;
+    }
+    for (Figure& f : result_.figures) f.limit = device_limit(f.work, f.shape.op, limits);
+    result_.limits.push_back(std::move(limits));
+    return Done{};
+  }
+
+  // Calls of a whole round as one graph: as many as walk through all of the KV.
+  Result<Timing> time_on_device(Case& one, ReadLimit& copy) {
+    const Result<ReadLimit> measured = measure_copy(one.stream(), walked_);
+    if (!measured.ok()) return measured.error();
+    if (measured->gb_s > copy.gb_s) copy = *measured;
+    const int64_t calls = one.calls_a_round();
+    const Result<std::unique_ptr<Replay>> replay = Replay::capture(one.stream(), [&]() -> Status {
+      for (int64_t i = 0; i < calls; ++i) {
+        if (Status s = one.attend(); !s.ok()) return s;
+      }
+      return Done{};
+    });
+    if (!replay.ok()) return replay.error();
+    return measure(config_.effort, **replay, calls);
+  }
+
+  // copy: of a device, which becomes the better of itself and what is measured here; null: the CPU.
+  Status run_case(const CaseOptions& options, ReadLimit* copy = nullptr) {
     Result<std::unique_ptr<Case>> opened = Case::open(options, registry_);
     if (!opened.ok()) return opened.error();
     Case& one = **opened;
-    Result<Timing> timing = measure(config_.effort, [&] { return one.attend(); });
-    if (!timing.ok()) return timing.error();
+    Result<Timing> timing = copy == nullptr ? measure(config_.effort, [&] { return one.attend(); })
+                                            : time_on_device(one, *copy);
+    if (!timing.ok()) return in_case(std::move(timing).error(), options);
     if (Status s = one.check_output(); !s.ok()) return s;
     Figure figure;
     figure.shape = options.shape;

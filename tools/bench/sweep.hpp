@@ -1,7 +1,8 @@
 // A whole benchmark: threads × shapes × formats × backends, with the machine's limits of the same
-// run. Everything is planned before anything is measured.
+// run, or those of the device. Everything is planned before anything is measured.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -21,8 +22,8 @@ struct Figure {
   BenchShape shape;
   std::string format;  // as written; plan.kv is what it stood for
   CasePlan plan;
-  int32_t threads = 1;
-  Timing timing;  // of attend alone
+  int32_t threads = 1;  // of a device: the one that starts its work
+  Timing timing;        // of attend alone
   Work work;
   Bound limit;
   double walked_bytes = 0;
@@ -31,11 +32,15 @@ struct Figure {
 
   double kv_gb_s() const { return work.kv_bytes / (timing.median_ms * 1e6); }
   double gflop_s() const { return work.flop / (timing.median_ms * 1e6); }
-  double share_of_limit() const { return limit.ms / timing.median_ms; }
+  // NaN: the limit was not measured.
+  double share_of_limit() const {
+    return limit.name.empty() ? std::nan("") : limit.ms / timing.median_ms;
+  }
 };
 
 struct SweepResult {
-  std::string machine;
+  std::string machine;                // the CPU's name
+  std::string device;                 // as the configuration names it; empty: the CPU
   std::vector<MachineLimits> limits;  // a number of threads each
   std::vector<Figure> figures;
   // Backends that some shape and format can't have, where another one can.
@@ -46,7 +51,7 @@ struct SweepResult {
 using Progress = std::function<void(std::string_view what, double part)>;
 
 // Errors: kNoBackend if a shape and format has no backend at all; those of Case. kInvalid: a device
-// that is not the host, unknown backends.
+// of another machine, threads for a device, unknown backends.
 Result<SweepResult> sweep(const BenchConfig& config, const PluginRegistry& registry,
                           const HostFacts& host, const Progress& progress = {});
 

@@ -9,6 +9,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kWarmUps = 2;
+constexpr int32_t kReplaysAtOnce = 4;  // on their way to a device before the host waits for them
 constexpr size_t kMostIterations = size_t{1} << 20;  // bounds the list of times
 
 double seconds_since(Clock::time_point begin) {
@@ -42,6 +43,22 @@ Result<Timing> measure(const BenchEffort& effort, const std::function<Status()>&
     Status done = call();
     times_ms.push_back(seconds_since(one) * 1e3);
     if (!done.ok()) return done.error();
+  }
+  return summarise(std::move(times_ms));
+}
+
+Result<Timing> measure(const BenchEffort& effort, Replay& replay, int64_t calls) {
+  if (Result<std::vector<double>> warm_up = replay.play(1); !warm_up.ok()) return warm_up.error();
+  std::vector<double> times_ms;
+  const Clock::time_point begin = Clock::now();
+  while (!enough(effort, times_ms.size(), begin)) {
+    int64_t next = kReplaysAtOnce;
+    if (effort.iterations > 0) {
+      next = std::min(next, effort.iterations - static_cast<int64_t>(times_ms.size()));
+    }
+    const Result<std::vector<double>> played = replay.play(static_cast<int32_t>(next));
+    if (!played.ok()) return played.error();
+    for (const double ms : *played) times_ms.push_back(ms / static_cast<double>(calls));
   }
   return summarise(std::move(times_ms));
 }

@@ -1,4 +1,4 @@
-// Timing of one call, again and again.
+// Timing of one call, again and again, by the host's clock or by the device's.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 
 #include "attnrt/bench.hpp"
 #include "attnrt/result.hpp"
+#include "bench/device/replay.hpp"
 
 namespace attnrt::bench {
 
@@ -22,5 +23,8 @@ Timing summarise(std::vector<double> times_ms);
 // Two calls to warm up, then as many as the effort says; each is timed by itself. The first error
 // ends it.
 Result<Timing> measure(const BenchEffort& effort, const std::function<Status()>& call);
+
+// The same of work on a device: one graph of so many calls, whose times are those of a call in it.
+Result<Timing> measure(const BenchEffort& effort, Replay& replay, int64_t calls);
 
 }  // namespace attnrt::bench

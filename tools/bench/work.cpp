@@ -3,9 +3,9 @@
 namespace attnrt::bench {
 
 int64_t visible_pairs(const BenchShape& shape) {
-  const int64_t before = shape.kv_len - shape.q_len;
   const int64_t q = shape.q_len;
-  return shape.batch * (q * before + q * (q + 1) / 2);
+  const int64_t before = shape.kv_tokens() - shape.batch * q;  // all sequences' earlier keys
+  return q * before + shape.batch * (q * (q + 1) / 2);
 }
 
 Work work_of(const BenchShape& shape, Format kv, CacheKind cache) {
@@ -13,7 +13,7 @@ Work work_of(const BenchShape& shape, Format kv, CacheKind cache) {
   const Result<int64_t> v_row = row_bytes(kv, shape.head_dim.v);
   int64_t token = k_row.ok() ? *k_row : 0;
   if (cache == CacheKind::kSeparate && v_row.ok()) token += *v_row;
-  const auto tokens = static_cast<double>(shape.batch) * shape.kv_len * shape.kv_heads;
+  const double tokens = static_cast<double>(shape.kv_tokens()) * shape.kv_heads;
   const double pair = 2.0 * (shape.head_dim.qk + shape.head_dim.v);
   return {tokens * static_cast<double>(token),
           static_cast<double>(visible_pairs(shape)) * shape.q_heads * pair};

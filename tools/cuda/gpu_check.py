@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Runs the conformance suite on every CUDA plugin of a build, and compute-sanitizer, on a GPU.
+"""Runs the conformance suite on every CUDA plugin of a build, compute-sanitizer, and attnrt beside its peers, on a GPU.
 
 usage: tools/cuda/gpu_check.py BUILD [--device cuda:0] [--plugins FOLDER] [--output FOLDER] [--seconds N] [--only FILTER]
 
-Writes GPU.json and GPU.md into the output folder: the GPU, its driver and clocks, every test with its cells and seconds, and
-what the sanitizer's tools found. Ends with 0 if all passed, 1 if a test or tool failed, 2 if nothing could be run. What there was no
-time for (--seconds for all together) is said to be so, and is no success.
+Writes GPU.json and GPU.md into the output folder: the GPU, its driver and clocks, every test with its cells and seconds, what the
+sanitizer's tools found, and what benchmarks/peers/gpu/compare.py measured. Ends with 0 if all passed, 1 if a test or tool failed
+or nothing could be compared, 2 if nothing could be run. What there was no time for (--seconds for all together) is said to be so,
+and is no success; of the comparison it is only named, as are peers that are missing or refuse.
 """
 
 import argparse
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,8 @@ GPU_FACTS = ("name", "driver_version", "memory.total", "clocks.max.sm", "clocks.
 # Each instruction is slowed a hundredfold: one op of the kernel that has most of the code.
 SANITIZED = "*.attend_decode"
 SANITIZER_TOOLS = ("memcheck", "racecheck")
+COMPARE = ROOT / "benchmarks" / "peers" / "gpu" / "compare.py"
+ENDING = 5  # seconds that the comparison may take beyond its own time
 FAILED_BY_SANITIZER = 9
 
 
@@ -46,6 +50,16 @@ class Sanitized:
 
 
 @dataclass
+class Comparison:
+    """What compare.py wrote and printed, or why it did not."""
+
+    passed: bool
+    note: str = ""
+    measured: dict = field(default_factory=dict)
+    table: str = ""
+
+
+@dataclass
 class Report:
     device: str
     gpu: dict[str, str]
@@ -53,10 +67,12 @@ class Report:
     date: str
     tests: list[Test] = field(default_factory=list)
     sanitized: list[Sanitized] = field(default_factory=list)
+    comparison: Comparison | None = None  # None: not wanted
 
     @property
     def passed(self) -> bool:
-        return bool(self.tests) and all(x.passed for x in [*self.tests, *self.sanitized])
+        parts = [*self.tests, *self.sanitized, *([self.comparison] if self.comparison else [])]
+        return bool(self.tests) and all(part.passed for part in parts)
 
 
 class Clock:
@@ -126,6 +142,23 @@ def sanitize(suite: Suite, plugin: str, tool: str, clock: Clock) -> Sanitized:
     return Sanitized(plugin, tool, done.returncode == 0, last_line(done.stdout))
 
 
+def compare(a: argparse.Namespace, clock: Clock) -> Comparison:
+    """benchmarks/peers/gpu with all the time that is left."""
+    if clock.left <= 0:
+        return Comparison(False, "not run: no time was left")
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        command = [sys.executable, str(COMPARE), *([str(a.shapes)] if a.shapes else []), "--device", a.device, "--json", file.name]
+        command += ["--attnrt", str(a.build / "bin" / "attnrt"), "--seconds", str(clock.left)]
+        command += ["--plugins", str(a.plugins or a.build / "plugins"), *shlex.split(a.compare_options)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=clock.left + ENDING)
+        except subprocess.TimeoutExpired:
+            return Comparison(False, "cut off: no time was left")
+        if done.returncode != 0:
+            return Comparison(False, last_line(done.stderr))
+        return Comparison(True, "", json.loads(Path(file.name).read_text()), done.stdout)
+
+
 def last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1] if lines else ""
@@ -149,10 +182,15 @@ def markdown(report: Report) -> str:
     lines += [f"| {s.plugin} | {s.tool} | {verdict(s)} |" for s in report.sanitized]
     if not report.sanitized:
         lines.append("| – | – | compute-sanitizer is not installed: not run |")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if report.comparison is None:
+        return text
+    # Its headings stand one level deeper here.
+    table = re.sub(r"^#", "##", report.comparison.table, flags=re.MULTILINE)
+    return f"{text}\n{table or '## attnrt and its peers on a GPU: ' + verdict(report.comparison)}\n"
 
 
-def verdict(result: Test | Sanitized) -> str:
+def verdict(result: Test | Sanitized | Comparison) -> str:
     if result.passed:
         return "passed"
     return f"**failed** {result.note.splitlines()[0] if result.note else ''}".strip()
@@ -184,6 +222,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "gpu", help="where the report goes (docs/gpu)")
     parser.add_argument("--seconds", type=float, default=480, help="for everything together (%(default)s)")
     parser.add_argument("--only", default="", help="only tests with this in their names")
+    parser.add_argument("--compare-seconds", type=float, default=240, help="of them, kept for the comparison (%(default)s); 0: none")
+    parser.add_argument("--shapes", type=Path, help="what the comparison measures (configs/bench/gpu.csv)")
+    parser.add_argument("--compare-options", default="", help="more options of benchmarks/peers/gpu/compare.py, as one text")
     return parser.parse_args(arguments)
 
 
@@ -196,7 +237,11 @@ def main(arguments: list[str]) -> int:
     try:
         commit = output_of(["git", "-C", str(ROOT), "describe", "--always", "--dirty"]).strip()
         report = Report(a.device, gpu_facts(a.device), commit, time.strftime("%Y-%m-%d"))
-        report.tests, report.sanitized = check(suite, a.only, Clock(a.seconds), print)
+        clock = Clock(a.seconds)
+        report.tests, report.sanitized = check(suite, a.only, Clock(a.seconds - a.compare_seconds), print)
+        if report.tests and a.compare_seconds > 0:
+            report.comparison = compare(a, clock)
+            print(f"attnrt beside its peers: {verdict(report.comparison)}")
     except (RuntimeError, OSError) as error:
         print(f"gpu_check: {error}", file=sys.stderr)
         return 2

@@ -13,27 +13,34 @@
 
 namespace attnrt {
 
-// One call of attend: a batch of equal sequences, each with q_len query tokens at the end of
-// kv_len keys, causal.
+// One call of attend: a batch of sequences, each with q_len query tokens at the end of its keys,
+// causal. All have kv_len keys, or only the first has them and all others rest_kv_len.
 struct BenchShape {
   std::string name;
-  std::string phase;    // as written: decode, speculative, prefill, chunk
-  Op op = Op::kDecode;  // kDecode or kPrefill
-  int32_t batch = 1;    // sequences
-  int32_t q_len = 1;    // tokens; 1 <= q_len <= kv_len
-  int32_t kv_len = 1;   // tokens, with the query's own
-  int32_t q_heads = 1;  // a multiple of kv_heads
+  std::string phase;        // as written: decode, speculative, prefill, chunk
+  Op op = Op::kDecode;      // kDecode or kPrefill
+  int32_t batch = 1;        // sequences
+  int32_t q_len = 1;        // tokens; 1 <= q_len <= kv_len
+  int32_t kv_len = 1;       // tokens, with the query's own
+  int32_t rest_kv_len = 0;  // of every sequence but the first, at most kv_len; 0: kv_len
+  int32_t q_heads = 1;      // a multiple of kv_heads
   int32_t kv_heads = 1;
   HeadDim head_dim;
   std::optional<int32_t> block_size;  // empty: the plan's choice
   std::string where;                  // file:line:column
+
+  int32_t kv_len_of(int32_t sequence) const {
+    return sequence == 0 || rest_kv_len == 0 ? kv_len : rest_kv_len;
+  }
+  // Tokens of all sequences.
+  int64_t kv_tokens() const { return kv_len + int64_t{batch - 1} * kv_len_of(1); }
 };
 
 // CSV: a header with the columns name, phase, batch, q_len, kv_len, q_heads, kv_heads, head_dim
-// and, if wanted, block, in any order; then a shape a line. head_dim: N, or QK/V (576/512: a latent
-// cache). phase: decode, speculative (a decode of several query tokens), prefill, chunk (a prefill
-// behind keys that are stored already). Fields may be quoted. Nothing else is taken: unknown,
-// missing or repeated columns, a field too many or too few, a name twice.
+// and, if wanted, block and rest_kv_len, in any order; then a shape a line. head_dim: N, or QK/V
+// (576/512: a latent cache). phase: decode, speculative (a decode of several query tokens),
+// prefill, chunk (a prefill behind keys that are stored already). Fields may be quoted. Nothing
+// else is taken: unknown, missing or repeated columns, a field too many or too few, a name twice.
 Result<std::vector<BenchShape>> parse_shapes(std::string_view csv, const std::string& origin);
 Result<std::vector<BenchShape>> load_shapes(const std::string& path);
 

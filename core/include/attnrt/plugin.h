@@ -50,7 +50,7 @@ extern "C" {
 #endif
 
 #define ATTNRT_ABI_MAJOR 1
-#define ATTNRT_ABI_MINOR 0
+#define ATTNRT_ABI_MINOR 1
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ATTNRT_EXPORT __attribute__((visibility("default")))
@@ -392,8 +392,8 @@ typedef struct attnrt_merge_args {
   void* stream;
 } attnrt_merge_args;
 
-/* Memory and order on a device that is not the host; the session uses it where the engine gives no
- * memory of its own. */
+/* Memory, order and time on a device that is not the host; the session uses it where the engine
+ * gives no memory of its own. */
 typedef struct attnrt_device_service {
   uint32_t struct_size;
   uint32_t reserved;
@@ -414,6 +414,13 @@ typedef struct attnrt_device_service {
   attnrt_status (*wait_event)(attnrt_instance*, void* event, void* stream, attnrt_error*);
   attnrt_status (*elapsed_ms)(attnrt_instance*, void* from, void* to, float* out, attnrt_error*);
   attnrt_status (*synchronize)(attnrt_instance*, void* stream, attnrt_error*);
+  /* Since 1.1, all four or none. What is ordered on the stream between begin_capture and
+   * end_capture is kept as a graph instead of done; launch_graph does it, with the same pointers and
+   * parameters, as often as it is called. Whatever end_capture answers, the stream captures no more. */
+  attnrt_status (*begin_capture)(attnrt_instance*, void* stream, attnrt_error*);
+  attnrt_status (*end_capture)(attnrt_instance*, void* stream, void** out, attnrt_error*);
+  attnrt_status (*launch_graph)(attnrt_instance*, void* graph, void* stream, attnrt_error*);
+  attnrt_status (*destroy_graph)(attnrt_instance*, void* graph, attnrt_error*);
 } attnrt_device_service;
 
 /* The plugin's functions. Which ones must exist follows from the manifest's ops: open, close,

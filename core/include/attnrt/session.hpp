@@ -93,6 +93,14 @@ struct PluginUse {
   std::string description;  // its own words, e.g. "avx512, 2 threads"; may be empty
 };
 
+// The device's memory, streams, events and graphs, through the plugin that a session has them from
+// (see attnrt_device_service; functions that the plugin has not got are null). service null: the
+// device is the host. Valid while the session lives.
+struct DeviceFunctions {
+  const attnrt_device_service* service = nullptr;
+  attnrt_instance* instance = nullptr;
+};
+
 class Step;
 
 class Session {
@@ -106,6 +114,7 @@ class Session {
   const Plan& plan() const;  // the one in use: after a re-plan, the new one
   const std::vector<PluginUse>& plugins() const;
   const std::vector<Error>& refusals() const;  // that replan has answered
+  DeviceFunctions device() const;
 
   BlockPool& pool();  // of the session's own caches; empty (no groups) over the engine's views
   BlockTables make_tables(uint32_t group);  // precondition: a pool of its own

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "kernels/cuda/machine.hpp"
+#include "tests/simt/plugin/service_simt.hpp"
 #include "tests/simt/settings.hpp"
 
 namespace attnrt::cuda {
@@ -91,7 +92,7 @@ class SimtMachine : public Machine {
 
   const DeviceLimits& limits() const override { return limits_; }
   std::string describe() const override { return plugin::message("the SIMT shim as sm_", sm_); }
-  const attnrt_device_service* service() const override { return nullptr; }
+  const attnrt_device_service* service() const override { return &simt_service(); }
   void copy(void* to, const void* from, uint64_t bytes, void*) const override {
     std::memcpy(to, from, bytes);
   }

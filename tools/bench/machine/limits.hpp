@@ -12,9 +12,10 @@
 
 namespace attnrt::bench {
 
-// Reading a working set again and again, all threads at once, each its own part.
+// Reading a working set again and again, all threads at once, each its own part. Of a device that
+// is not the host: copying one, where bytes are counted as they are read and as they are written.
 struct ReadLimit {
-  std::string level;  // L1, L2, L3, memory
+  std::string level;  // L1, L2, L3, memory; of a device: copy
   int64_t bytes = 0;  // the working set, of all threads together
   double gb_s = 0;    // of the best pattern, 1e9 bytes a second
   ReadPattern pattern;
@@ -30,7 +31,7 @@ struct FlopLimit {
 struct MachineLimits {
   int32_t threads = 1;
   std::vector<ReadLimit> read;   // the last one is memory's
-  std::vector<FlopLimit> flops;  // at least one that takes f32
+  std::vector<FlopLimit> flops;  // at least one that takes f32; of a device: none
   double memory_gb_s() const { return read.back().gb_s; }
 };
 

@@ -59,6 +59,7 @@ class Plot {
     drawing_.title = "Roofline, " + std::to_string(limits_.threads) +
                      (limits_.threads == 1 ? " thread" : " threads") +
                      (result_.machine.empty() ? "" : ", " + result_.machine);
+    if (!result_.device.empty()) drawing_.title = "Roofline, " + result_.device;
     settle_axes();
     draw_grid();
     draw_roofs();
@@ -115,7 +116,8 @@ class Plot {
   // Its label stands `along` it, 0 … 1: those of neighbours at different heights.
   void draw_slope(const ReadLimit& read, Paint paint, double width, double along) {
     const double begin = std::max(x_.least(), y_.least() / read.gb_s);
-    const double end = std::min(x_.most(), peak() / read.gb_s);
+    const double top = limits_.flops.empty() ? y_.most() : peak();
+    const double end = std::min(x_.most(), top / read.gb_s);
     if (begin >= end) return;
     line(begin, begin * read.gb_s, end, end * read.gb_s, paint, width);
     const double here = begin * std::pow(end / begin, along);
@@ -138,6 +140,16 @@ class Plot {
     }
   }
 
+  static std::string words_of(const Figure& f) {
+    char words[128];
+    std::snprintf(words, sizeof words, "%.4g ms, %.4g GB/s, %.4g GFLOP/s", f.timing.median_ms,
+                  f.kv_gb_s(), f.gflop_s());
+    if (f.limit.name.empty()) return words;
+    char share[32];
+    std::snprintf(share, sizeof share, ", %.0f %% of ", 100 * f.share_of_limit());
+    return std::string(words) + share + f.limit.name;
+  }
+
   void draw_figures() {
     std::vector<std::string> series;
     for (const Figure* f : figures_) {
@@ -145,13 +157,10 @@ class Plot {
       auto at = std::find(series.begin(), series.end(), name);
       if (at == series.end()) at = series.insert(at, name);
       const Paint paint = series_paint(static_cast<size_t>(at - series.begin()));
-      char words[128];
-      std::snprintf(words, sizeof words, ": %.4g ms, %.4g GB/s, %.4g GFLOP/s, %.0f %% of ",
-                    f->timing.median_ms, f->kv_gb_s(), f->gflop_s(), 100 * f->share_of_limit());
       drawing_.shapes.push_back(Dot{{x_.at(intensity(*f)), y_.at(f->gflop_s())},
                                     4.5,
                                     paint,
-                                    f->shape.name + ", " + name + words + f->limit.name});
+                                    f->shape.name + ", " + name + ": " + words_of(*f)});
     }
     double y = drawing_.height - kBottom - 18 * static_cast<double>(series.size()) + 10;
     for (size_t i = 0; i < series.size(); ++i, y += 18) {
