@@ -52,6 +52,9 @@ class CompareTest(unittest.TestCase):
         self.assertGreater(ours["ms"], 0)
         self.assertGreaterEqual(result["limits"]["copy_gb_s"], 1e6)
         self.assertEqual(result["limits"]["matmul_gflop_s"], 1e7)
+        self.assertEqual(peer["share_of_limit"], peer["kv_gb_s"] / result["limits"]["copy_gb_s"])
+        of_prefill = figures["p", "Fine", "bf16 a"]
+        self.assertEqual(of_prefill["share_of_limit"], of_prefill["gflop_s"] / 1e7)
         self.assertIn("Fine bf16 a 500", text)  # the fastest peer of 16 bits, in µs
         self.assertIn("| **attnrt cuda_simt bf16** |", text)
         self.assertIn("- attnrt cuda_simt: the SIMT shim as sm_80", text)
@@ -79,7 +82,14 @@ class CompareTest(unittest.TestCase):
         self.assertIn("- attnrt cuda_simt turboquant_k8v4: no kernel for it (d)", text)
         result, text = self.measured("--only", "attnrt", "--shapes", "d", "--backends", "cudnn,cuda_simt")
         self.assertEqual(len(result["figures"]), 2)
+        self.assertEqual([f["limit"] for f in result["figures"]], ["copy_gb_s"] * 2)
         self.assertRegex(text, r"- attnrt cudnn bf16: .*'cudnn'.* \(d\)")
+
+    def test_a_limit_that_was_not_measured_is_named_and_nothing_is_a_share_of_it(self):
+        result, text = self.measured("--only", "attnrt", "--shapes", "p", "--formats", "bf16")
+        self.assertEqual([f["share_of_limit"] for f in result["figures"]], [None])
+        self.assertRegex(text, r"\| p \| [0-9.]+ \(\?\) \|")
+        self.assertIn("- not measured in this run, so nothing is a share of it (?): the matrices' product", text)
 
     def test_what_there_was_no_time_for_is_named(self):
         result, text = self.measured("--only", "attnrt", "--seconds", 0)

@@ -108,7 +108,16 @@ class Comparison:
             say(f"{number}/{len(self.shapes)} {shape.name}: {time.monotonic() - start:.1f} s")
         for peer in peers:
             peer.close()
+        self.add_shares()
         return self.result
+
+    def add_shares(self) -> None:
+        """Of the copy's speed in decode, of the matrices' product in prefill; None where that was not measured."""
+        decodes = {shape.name: shape.decodes for shape in self.shapes}
+        for figure in self.result["figures"]:
+            rate, name = ("kv_gb_s", "copy_gb_s") if decodes[figure["shape"]] else ("gflop_s", "matmul_gflop_s")
+            limit = self.result["limits"].get(name)
+            figure["limit"], figure["share_of_limit"] = name, figure[rate] / limit if limit else None
 
     def prepare(self) -> dict:
         """Every peer once on small shapes of each kind, without a limit of time; what refuses is named."""

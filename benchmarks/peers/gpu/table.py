@@ -9,6 +9,7 @@ OURS = "attnrt"
 # What a format is held against: the fastest figure of a peer in one of these.
 SIXTEEN = ("bf16", "f16")
 EIGHT = ("fp8_e4m3", "fp8_e5m2")
+LIMITS = {"copy_gb_s": "the copy's speed", "matmul_gflop_s": "the matrices' product"}
 KNOWN = {field.name for field in fields(Shape)}
 
 
@@ -18,7 +19,8 @@ def markdown(result: dict) -> str:
     for title, decodes in (("Decode", True), ("Prefill", False)):
         of_kind = [shape for shape in shapes if shape.decodes == decodes]
         if any(figure["shape"] in {shape.name for shape in of_kind} for figure in result["figures"]):
-            parts += [f"## {title}: µs{unit(result, decodes)}\n", times(result, of_kind, decodes)]
+            what = LIMITS["copy_gb_s" if decodes else "matmul_gflop_s"]
+            parts += [f"## {title}: µs (share of {what})\n", times(result, of_kind)]
     return "\n".join(parts + left_out(result))
 
 
@@ -28,6 +30,9 @@ def head(result: dict) -> str:
              f"{result['kv_mib']} MiB of KV.\n"]  # fmt: skip
     lines += [f"- {name}: {text}" for name, text in result["versions"].items()]
     limits = result["limits"]
+    absent = [what for name, what in LIMITS.items() if name not in limits]
+    if absent:
+        lines.append(f"- not measured in this run, so nothing is a share of it (?): {' and '.join(absent)}")
     if "copy_gb_s" in limits:
         lines.append(f"- memory, copied during the run (bytes read and bytes written): {limits['copy_gb_s']:.0f} GB/s")
     if "matmul_gflop_s" in limits:
@@ -35,30 +40,18 @@ def head(result: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def limit(result: dict, decodes: bool) -> tuple[str, str, float | None]:
-    """-> the rate that counts, its limit's name, and the limit where it was measured."""
-    rate, name = ("kv_gb_s", "copy_gb_s") if decodes else ("gflop_s", "matmul_gflop_s")
-    return rate, name, result["limits"].get(name)
-
-
-def unit(result: dict, decodes: bool) -> str:
-    _, name, most = limit(result, decodes)
-    what = "the copy's speed" if decodes else "the matrices' product"
-    return f" (share of {what})" if most else f" (no share: {name} was not measured)"
-
-
-def times(result: dict, shapes: list[Shape], decodes: bool) -> str:
+def times(result: dict, shapes: list[Shape]) -> str:
     """A row for each shape, a column for each peer and variant, the fastest peer's times beside ours last."""
     figures = {(f["shape"], f["peer"], f["variant"]): f for f in result["figures"]}
     names = {shape.name for shape in shapes}
     columns = list(dict.fromkeys((f["peer"], f["variant"]) for f in result["figures"] if f["shape"] in names))
     columns.sort(key=lambda column: column[0] != OURS)
-    rate, _, most = limit(result, decodes)
 
     def cell(figure: dict | None) -> str:
         if figure is None:
             return "–"
-        return number(figure["ms"] * 1e3) + (f" ({100 * figure[rate] / most:.0f} %)" if most else "")
+        share = figure["share_of_limit"]
+        return f"{number(figure['ms'] * 1e3)} ({'?' if share is None else f'{100 * share:.0f} %'})"
 
     def fastest(shape: Shape, formats: tuple[str, ...], ours: bool) -> dict | None:
         found = [f for (name, peer, _), f in figures.items()
