@@ -26,11 +26,8 @@ class Sweep {
   Sweep(const BenchConfig& config, const PluginRegistry& registry, const HostFacts& host,
         const Progress& progress)
       : config_(config), registry_(registry), host_(host), progress_(progress) {
-    const bool cpu = on_cpu();
-    if (cpu) caches_ = cache_sizes();
-    walked_ = config.effort.kv_mib > 0 ? int64_t{config.effort.kv_mib} << 20
-              : cpu                    ? cold_bytes(caches_, available_memory())
-                                       : kDeviceColdBytes;
+    if (on_cpu()) caches_ = cache_sizes();
+    walked_ = config.effort.kv_mib > 0 ? int64_t{config.effort.kv_mib} << 20 : cold_kv_bytes();
   }
 
   Result<SweepResult> run() {
@@ -50,6 +47,9 @@ class Sweep {
 
  private:
   bool on_cpu() const { return config_.device.kind == DeviceKind::kCpu; }
+  int64_t cold_kv_bytes() const {
+    return on_cpu() ? cold_bytes(caches_, available_memory()) : kDeviceColdBytes;
+  }
 
   Status check_config() {
     // What simt:sm_80 plays is of any machine.
@@ -68,14 +68,18 @@ class Sweep {
     for (const std::string& backend : config_.backends) {
       if (Status s = check_backend(backend); !s.ok()) return s;
     }
+    return check_threads();
+  }
+
+  Status check_threads() {
     for (const int32_t n : config_.threads) {
-      if (!on_cpu() && n > 0) {
-        return Error{ErrorCode::kInvalid, place_of(config_.places, "bench.threads"),
-                     "no threads with a device that is not the CPU", std::to_string(n),
-                     "leave them out: the device's work is started by one"};
-      }
-      threads_.push_back(on_cpu() ? n > 0 ? n : usable_cpus() : 1);
+      if (on_cpu()) threads_.push_back(n > 0 ? n : usable_cpus());
+      if (on_cpu() || n == 0) continue;
+      return Error{ErrorCode::kInvalid, place_of(config_.places, "bench.threads"),
+                   "no threads with a device that is not the CPU", std::to_string(n),
+                   "leave them out: the device's work is started by one"};
     }
+    if (!on_cpu()) threads_ = {1};
     return Done{};
   }
 
@@ -185,7 +189,7 @@ class Sweep {
   // copy: of a device, which becomes the better of itself and what is measured here; null: the CPU.
   Status run_case(const CaseOptions& options, ReadLimit* copy = nullptr) {
     Result<std::unique_ptr<Case>> opened = Case::open(options, registry_);
-    if (!opened.ok()) return opened.error();
+    if (!opened.ok()) return in_case(std::move(opened).error(), options);
     Case& one = **opened;
     Result<Timing> timing = copy == nullptr ? measure(config_.effort, [&] { return one.attend(); })
                                             : time_on_device(one, *copy);

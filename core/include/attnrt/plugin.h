@@ -414,9 +414,9 @@ typedef struct attnrt_device_service {
   attnrt_status (*wait_event)(attnrt_instance*, void* event, void* stream, attnrt_error*);
   attnrt_status (*elapsed_ms)(attnrt_instance*, void* from, void* to, float* out, attnrt_error*);
   attnrt_status (*synchronize)(attnrt_instance*, void* stream, attnrt_error*);
-  /* Since 1.1, all four or none. What is ordered on the stream between begin_capture and
-   * end_capture is kept as a graph instead of done; launch_graph does it, with the same pointers and
-   * parameters, as often as it is called. Whatever end_capture answers, the stream captures no more. */
+  /* Since 1.1, all four or none. What is ordered on the stream (never null) until end_capture is kept
+   * as a graph instead of done; launch_graph does it, with the same pointers and parameters, as often
+   * as it is called. Whatever end_capture answers, the stream captures no more. */
   attnrt_status (*begin_capture)(attnrt_instance*, void* stream, attnrt_error*);
   attnrt_status (*end_capture)(attnrt_instance*, void* stream, void** out, attnrt_error*);
   attnrt_status (*launch_graph)(attnrt_instance*, void* graph, void* stream, attnrt_error*);
