@@ -10,8 +10,8 @@ usage: tools/gpu_check.sh [--prebuilt BUILD] [OPTIONS of tools/cuda/gpu_check.py
 
 Builds the plugins, the command and the conformance suite (--prebuilt: takes what BUILD holds), runs the suite on
 every CUDA plugin and compute-sanitizer on ours, measures them beside FlashInfer, cuDNN, PyTorch and FlashAttention
-where this machine has them (benchmarks/peers/gpu/install.sh), and writes docs/gpu/NAME.json and NAME.md for the
-GPU. Needs a GPU and its driver: ends with 77 where there is none.
+where this machine has them (benchmarks/peers/gpu/install.sh, then compare.py --prepare), and writes
+docs/gpu/NAME.json and NAME.md for the GPU. Needs a GPU and its driver: ends with 77 where there is none.
 TEXT
 }
 

@@ -96,6 +96,13 @@ class CompareTest(unittest.TestCase):
         self.assertEqual(result["figures"], [])
         self.assertIn("- attnrt cuda_simt bf16: not run: no time was left (d, skew, p)", text)
 
+    def test_preparing_asks_every_peer_and_measures_nothing(self):
+        result, text = self.measured("--only", "fine,missing", "--prepare")
+        self.assertEqual(result["figures"], [])
+        self.assertEqual(result["versions"], {"Fine": "fine 1.0 on simt:sm_80"})
+        self.assertIn("- missing: ModuleNotFoundError", text)
+        self.assertIn("- Fine fp8_e4m3 b: wrong: error 0.3, expected at most 0.01 (p)", text)
+
     def test_wrong_use_is_refused_with_what_was_expected(self):
         cases = [
             (("--attnrt", "/nowhere/attnrt"), "/nowhere/attnrt: expected the command attnrt"),

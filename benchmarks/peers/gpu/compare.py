@@ -26,6 +26,7 @@ BACKENDS = ("cuda", "flashinfer", "cudnn")
 FORMATS = ("bf16", "fp8_e4m3", "f16", "fp8_e5m2", "int8_per_token_head", "fp8_per_token_head", "int4_per_token_head",
            "nvfp4_linear")  # fmt: skip
 STARTING = 60  # seconds that a worker may take until it says who it is
+COMPILING = 3600  # and for an answer where it may compile first
 # Of install.sh, where it has been run.
 INSTALLED = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attnrt" / "gpu-peers" / "bin" / "python"
 
@@ -120,9 +121,9 @@ class Comparison:
             figure["limit"], figure["share_of_limit"] = name, figure[rate] / limit if limit else None
 
     def prepare(self) -> dict:
-        """Every peer once on small shapes of each kind, without a limit of time; what refuses is named."""
+        """Every peer on one shape of each kind, as long as that may take; what refuses is named."""
         self.end = float("inf")
-        self.a.patience = float("inf")
+        self.a.patience = COMPILING
         kinds = {(shape.phase, shape.block): shape for shape in reversed(self.shapes)}
         peers = self.start_peers()
         for shape in kinds.values():

@@ -26,7 +26,8 @@ class Peer:
     def __init__(self, module: str, python: str, folder: Path, device: str, seconds: float):
         self.module, self.device = module, device
         self.command = [python, str(HERE / "worker.py"), module, device]
-        self.environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(folder))
+        path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self.environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=os.pathsep.join(path))
         self.process: subprocess.Popen | None = None
         hello = self._start(seconds)
         self.name, self.versions, self.variants = hello["name"], hello["versions"], hello["variants"]
