@@ -3,10 +3,12 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,22 +38,21 @@ class Peer:
         """PeerFailed: there is no answer; the next request goes to a new worker."""
         if self.process is None:
             self._start(seconds)
-        try:
+        with suppress(OSError):  # it has ended, which _read tells
             print(json.dumps(request), file=self.process.stdin, flush=True)
-        except OSError:
-            pass  # it has ended, which _read tells
         return self._read(seconds)
 
     def close(self) -> None:
         if self.process is None:
             return
-        self.process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # with the compilers that it may have started
         self.process.wait()
         self.process = None
 
     def _start(self, seconds: float) -> dict:
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=self.environment)  # fmt: skip
+                                        env=self.environment, start_new_session=True)  # fmt: skip
         self.lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=forward, args=(self.process.stdout, self.lines), daemon=True).start()
         hello = self._read(seconds)
