@@ -129,20 +129,22 @@ struct Case::Impl {
 
   // A whole sequence, in the first so many layers.
   Status store(Rows& rows, const Batch& batch, int32_t sequence, int32_t layers) {
+    const int32_t length = shape.kv_len_of(sequence);
     const int32_t* table = batch.table.data() + sequence * stride();
-    for (int32_t past = 0; past < shape.kv_len_of(sequence); past += kAppendTokens) {
-      const int32_t tokens = std::min(kAppendTokens, shape.kv_len_of(sequence) - past);
+    std::memcpy(rows.kv_len.host(), &length, sizeof length);
+    std::memcpy(rows.table.host(), table, rows.table.bytes().size());
+    for (int32_t past = 0; past < length; past += kAppendTokens) {
+      const int32_t tokens = std::min(kAppendTokens, length - past);
       if (Status s = store(rows, table, past, tokens, layers); !s.ok()) return s;
     }
     return Done{};
   }
 
+  // Nothing attends yet, so a batch may have all keys from the first append on: plugins that make
+  // a plan for each length then make one.
   Status store(Rows& rows, const int32_t* table, int32_t past, int32_t tokens, int32_t layers) {
     const int32_t starts[] = {0, tokens};
-    const int32_t length = past + tokens;
     std::memcpy(rows.q_start.host(), starts, sizeof starts);
-    std::memcpy(rows.kv_len.host(), &length, sizeof length);
-    std::memcpy(rows.table.host(), table, rows.table.bytes().size());
     auto* slots = reinterpret_cast<int64_t*>(rows.slots.host());
     for (int32_t i = 0; i < tokens; ++i) {
       const int32_t t = past + i;
