@@ -128,7 +128,7 @@ class Attend {
         chunks_(row_bytes(kFormat, p.dim_v) / 16) {}
 
   ATTNRT_DEVICE void run(const WorkItem& item) {
-    order_before_bulk();
+    if constexpr (Ring<TileOf>::kWholeRows) order_before_bulk();
     sync_block();  // nobody reads what the last item left in shared memory
     ring_.begin(item);
     begin(item);
@@ -892,7 +892,8 @@ attend(const ATTNRT_ARGUMENT AttendParams p) {
   Attend<TileOf, Half, kByRows> block(p, layout, shared_memory());
   const int begin = p.first_item[block_index()];
   const int end = p.first_item[block_index() + 1];
-  for (int i = begin; i < end; ++i) block.run(p.batch->division.items[i]);
+  const WorkItem* items = p.batch->division.items;
+  for (int i = begin; i < end; ++i) block.run(items[i]);
 }
 
 }  // namespace attnrt::cuda

@@ -16,11 +16,15 @@ namespace attnrt::cuda {
 template <class TileOf>
 class Ring {
  public:
+  // Whether rows may come whole, where the device can do that.
+  static constexpr bool kWholeRows = TileOf::kRows == kWarpRows;
+
   // Once a block, before a barrier.
   ATTNRT_DEVICE static void init(const SharedLayout& layout, SharedAddress base) {
     const int i = thread_index();
-    if (has_bulk_copies() && i < kMostSlots)
+    if (kWholeRows && has_bulk_copies() && i < kMostSlots) {
       init_landing(base + layout.landings + landing_offset(i));
+    }
   }
 
   ATTNRT_DEVICE Ring(const AttendParams& p, const SharedLayout& layout, SharedAddress base)
@@ -71,8 +75,7 @@ class Ring {
 
   // Whether a side's rows come whole.
   ATTNRT_DEVICE static bool comes_in_bulk(const SideView& side, int bytes, uint32_t pitch) {
-    constexpr bool kRoom = TileOf::kRows == kWarpRows;
-    return has_bulk_copies() && kRoom && side.alignment >= 16 &&
+    return kWholeRows && has_bulk_copies() && side.alignment >= 16 &&
            bytes == static_cast<int>(pitch) - 16;
   }
   ATTNRT_DEVICE bool in_bulk(int side) const { return side == 0 ? k_in_bulk_ : v_in_bulk_; }
