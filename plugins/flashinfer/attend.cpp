@@ -3,32 +3,12 @@
 #include "attend.hpp"
 
 #include "schedule.hpp"
-#include "support.hpp"
+#include "views.hpp"
 
 namespace attnrt::flashinfer {
 namespace {
 
 using plugin::require;
-
-void check_launch(const char* what, const char* error) {
-  if (error != nullptr) plugin::fail(ATTNRT_DEVICE_ERROR, what, ": ", error);
-}
-
-PageView to_view(const attnrt_cache_side& s, int32_t bytes, const char* name) {
-  plugin::check_aligned(s, name, kAlignment);
-  const PageView view{s.data, s.block_stride / bytes, s.token_stride / bytes,
-                      s.head_stride / bytes};
-  for (const int64_t stride : {view.block_stride, view.token_stride, view.head_stride}) {
-    require(stride >= 0 && stride <= UINT32_MAX, name, " has a stride of ", stride,
-            " elements, FlashInfer counts 32 bits");
-  }
-  return view;
-}
-
-const float* scale_data(const attnrt_scale& s, const char* name) {
-  require(s.count <= 1, name, ".count is ", s.count, ", per_head_scales is not in the manifest");
-  return s.count == 0 ? nullptr : s.data;
-}
 
 class AttendOp : public plugin::Op {
  public:
@@ -114,38 +94,17 @@ class AttendOp : public plugin::Op {
     const auto* ints = static_cast<const uint8_t*>(schedule.ints());
     const int64_t dim = layer_.kernel.head_dim;
     const bool as_written = a.out.stride[0] == layer_.q_heads() * dim && a.out.stride[1] == dim;
-    FinishParams p{};
+    FinishParams p = finish_of(layer_, a, schedule.capacity().tokens);
     p.part_out = plan.split || !as_written ? rows.out : nullptr;
     p.part_lse = rows.lse;
     if (plan.split) p.part_begin = reinterpret_cast<const int32_t*>(ints + plan.part_begin);
     if (plan.graph) p.used = reinterpret_cast<const uint32_t*>(ints + plan.tokens);
-    p.out = a.out.data;
-    p.out_token_stride = a.out.stride[0];
-    p.out_head_stride = a.out.stride[1];
-    p.lse = static_cast<float*>(a.lse.data);
-    p.lse_token_stride = a.lse.stride[0];
-    p.lse_head_stride = a.lse.stride[1];
-    p.tokens = schedule.capacity().tokens;
-    p.heads = layer_.q_heads();
-    p.head_dim = layer_.kernel.head_dim;
     return p;
   }
 
   void check(const BatchSchedule& schedule, const attnrt_attend_args& a) const {
-    const int32_t tokens = schedule.tokens();
-    plugin::check_tensor(a.q, "q", layer_.q_dtype, tokens, layer_.q_heads(),
-                         layer_.kernel.head_dim);
-    plugin::check_tensor(a.out, "out", layer_.q_dtype, tokens, layer_.q_heads(),
-                         layer_.kernel.head_dim);
-    if (a.lse.data != nullptr) {
-      plugin::check_tensor(a.lse, "lse", ATTNRT_DTYPE_F32, tokens, layer_.q_heads(), 0);
-    }
-    require(a.q_scale.count == 0 && a.out_scale.count == 0,
-            "q_scale or out_scale is given, but only 8-bit tensors have a scale");
+    check_args(layer_, schedule.tokens(), a);
     require(a.scratch != nullptr || schedule.plan().blocks == 0, "scratch is null");
-    plugin::check_cache(a.cache, layer_.kv_heads, layer_.block_size, false, false);
-    plugin::check_aligned(a.q, "q", kAlignment);
-    plugin::check_aligned(a.out, "out", kAlignment);
     require(a.q.stride[0] <= INT32_MAX && a.q.stride[1] <= INT32_MAX, "q has strides of ",
             a.q.stride[0], " and ", a.q.stride[1], " elements, FlashInfer counts 31 bits");
   }

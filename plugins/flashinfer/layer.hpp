@@ -9,11 +9,17 @@
 
 namespace attnrt::flashinfer {
 
+// Which of FlashInfer's kernels: the one for tensor cores of all devices, that of Hopper, or XQA.
+enum class Path : int32_t { kFa2, kHopper, kXqa };
+
 struct Layer {
+  Path path;
   AttendKernel kernel;
   int32_t q_dtype;
   bool decode;
   bool graph;
+  bool sinks;
+  bool hnd;
   int32_t kv_heads;
   int32_t group;
   int32_t block_size;

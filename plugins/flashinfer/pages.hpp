@@ -24,6 +24,11 @@ struct Requests {
   std::vector<int32_t> indices;        // block ids
 
   [[nodiscard]] int32_t count() const { return static_cast<int32_t>(last_page_len.size()); }
+  // Of request i's pages, from the first one on.
+  [[nodiscard]] int32_t keys(size_t i, int32_t block_size) const {
+    const int32_t pages = page_begin[i + 1] - page_begin[i];
+    return pages == 0 ? 0 : (pages - 1) * block_size + last_page_len[i];
+  }
   // So many requests, the new ones without queries and keys.
   void pad(int32_t count);
 };

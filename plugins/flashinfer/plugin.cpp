@@ -1,5 +1,7 @@
 // The flashinfer plugin's entry point.
 #include "attend.hpp"
+#include "hopper_attend.hpp"
+#include "xqa_attend.hpp"
 
 namespace attnrt::flashinfer {
 namespace {
@@ -10,7 +12,16 @@ class FlashInferInstance : public cuda::MachineInstance {
 
   std::unique_ptr<plugin::Op> prepare(std::string_view kernel,
                                       const attnrt_layer_class& c) override {
-    return make_attend(machine(), make_layer(kernel, c));
+    const Layer layer = make_layer(kernel, c);
+    switch (layer.path) {
+      case Path::kHopper:
+        return make_hopper(machine(), layer);
+      case Path::kXqa:
+        return make_xqa(machine(), layer);
+      case Path::kFa2:
+        break;
+    }
+    return make_attend(machine(), layer);
   }
 };
 

@@ -3,22 +3,16 @@
 #include <algorithm>
 #include <cstring>
 
+#include "areas.hpp"
+
 namespace attnrt::flashinfer {
 namespace {
 
 using plugin::require;
 
-constexpr uint64_t kAlignment = 64;
 constexpr int64_t kMostRows = 128;  // of FlashInfer's tiles
 constexpr int64_t kLeastRows = 16;
 constexpr int64_t kBlocksPerMultiprocessor = 2;  // PrefillPlan's
-
-constexpr uint64_t aligned(uint64_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-constexpr uint64_t ints(int64_t n) {
-  return aligned(static_cast<uint64_t>(n) * sizeof(int32_t));
-}
 
 // Blocks that PrefillPlan makes where it divides as finely as it may.
 int64_t fewest_blocks(const Layer& layer, int32_t multiprocessors) {
@@ -31,7 +25,7 @@ uint64_t plan_bytes(const Layer& layer, int32_t multiprocessors, const Capacity&
       (int64_t{c.tokens} * layer.group + kLeastRows - 1) / kLeastRows + c.requests;
   const int64_t blocks = std::max(fewest_blocks(layer, multiprocessors), tiles);
   return 3 * ints(blocks) + aligned(static_cast<uint64_t>(blocks)) + ints(int64_t{c.requests} + 1) +
-         ints(int64_t{c.tokens} + 1) + 2 * kAlignment;
+         ints(int64_t{c.tokens} + 1) + 2 * kAreaAlignment;
 }
 
 // Parts of divided contexts: of all rows of all tiles, as PrefillPlan counts them.
@@ -41,7 +35,7 @@ uint64_t part_bytes(const Layer& layer, int32_t multiprocessors, const Capacity&
   const int64_t tokens = rows / layer.group + 1;
   return aligned(static_cast<uint64_t>(tokens * layer.q_heads() * (layer.kernel.head_dim + 1)) *
                  sizeof(float)) +
-         kAlignment;
+         kAreaAlignment;
 }
 
 // Offsets within the state: FlashInfer's ints, then ours. Staging has the same.
@@ -67,10 +61,10 @@ attnrt_workspace_sizes size_workspace(const Layer& layer, int32_t multiprocessor
                                       const Capacity& c) {
   const StateLayout state(layer, multiprocessors, c);
   attnrt_workspace_sizes sizes{};
-  sizes.state = {state.bytes, kAlignment};
+  sizes.state = {state.bytes, kAreaAlignment};
   // Whole rows in FlashInfer's strides, where nothing is divided, are less than parts.
-  sizes.scratch = {part_bytes(layer, multiprocessors, c), kAlignment};
-  sizes.staging = {state.bytes, kAlignment};
+  sizes.scratch = {part_bytes(layer, multiprocessors, c), kAreaAlignment};
+  sizes.staging = {state.bytes, kAreaAlignment};
   return sizes;
 }
 

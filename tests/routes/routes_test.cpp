@@ -272,6 +272,12 @@ TEST_F(Routes, MasksAndSinksGoToWhoeverHasThem) {
   EXPECT_EQ(route(cuda(90)), "cuda flashinfer flashinfer");
   model_.layers[0].sinks = true;
   EXPECT_EQ(route(cuda(90)), "cuda cuda cuda");
+  model_.layers[0].softcap = 0;
+  set_format("fp8");  // XQA's
+  EXPECT_EQ(route(cuda(90)), "cuda cuda flashinfer");
+  EXPECT_EQ(route(cuda(89)), "cuda cuda cuda");
+  set_format("bf16");
+  EXPECT_EQ(route(cuda(90)), "cuda cuda cuda");
   model_.layers[0] = LayerGeometry{32, 8, {128, 128}};
   model_.layers[0].mask = Feature::kNonCausal;  // flashinfer lists causal alone
   EXPECT_EQ(route(cuda(90)), "cuda cudnn cudnn");

@@ -61,7 +61,10 @@ TEST_F(FlashInferRoutes, GiveOneLayersOpsToBothOverOneCache) {
     set_format(format);
     for (const int32_t sm : {80, 86, 89, 90, 100, 103, 120, 121}) {
       EXPECT_EQ(route(Op::kAppend, sm), "cuda/attend") << format << ' ' << sm;
-      EXPECT_EQ(route(Op::kPrefill, sm), "flashinfer/prefill") << format << ' ' << sm;
+      const bool hopper = sm == 90 && format == std::string("bf16");
+      EXPECT_EQ(route(Op::kPrefill, sm),
+                hopper ? "flashinfer/prefill_hopper" : "flashinfer/prefill")
+          << format << ' ' << sm;
       EXPECT_EQ(route(Op::kDecode, sm), "cuda/attend") << format << ' ' << sm;
     }
   }
@@ -93,6 +96,49 @@ TEST_F(FlashInferRoutes, TakeDecodeWhereThePolicyWantsIt) {
   options_.decode_query_tokens = 1;
   EXPECT_EQ(route(Op::kDecode), "flashinfer/decode");
   EXPECT_EQ(route(Op::kAppend), "cuda/attend");
+}
+
+TEST_F(FlashInferRoutes, TakeXqaForDecodeOverFp8WhereItWasCompiled) {
+  options_.decode_query_tokens = 1;
+  set_format("fp8_e4m3");
+  for (const int32_t sm : {90, 100, 103, 120}) {
+    EXPECT_EQ(route(Op::kDecode, sm), "flashinfer/decode_xqa") << sm;
+  }
+  for (const int32_t sm : {80, 89, 121}) EXPECT_EQ(route(Op::kDecode, sm), "flashinfer/decode");
+  layer_.q_heads = 40;  // a group of 5
+  EXPECT_EQ(route(Op::kDecode), "flashinfer/decode");
+  layer_.q_heads = 64;
+  EXPECT_EQ(route(Op::kDecode), "flashinfer/decode_xqa");
+  layer_.sinks = true;
+  EXPECT_EQ(route(Op::kDecode), "flashinfer/decode_xqa");
+  EXPECT_EQ(route(Op::kPrefill), "cuda/attend");
+}
+
+TEST_F(FlashInferRoutes, LeaveHopperWhatItDoesNotList) {
+  EXPECT_EQ(route(Op::kPrefill), "flashinfer/prefill_hopper");
+  layer_.softcap = 30;
+  EXPECT_EQ(route(Op::kPrefill), "flashinfer/prefill");
+  layer_.softcap = 0;
+  layer_.window = 1024;
+  EXPECT_EQ(route(Op::kPrefill), "flashinfer/prefill");
+  layer_.window = 0;
+  layer_.head_dim = {64, 64};
+  EXPECT_EQ(route(Op::kPrefill), "flashinfer/prefill");
+}
+
+TEST_F(FlashInferRoutes, LeaveXqaRowsThatAreNotPacked) {
+  options_.decode_query_tokens = 1;
+  set_format("fp8_e4m3");
+  options_.pages = Strides::kStrided;
+  EXPECT_EQ(route(Op::kDecode), "flashinfer/decode");
+  options_.pages = Strides::kPacked;
+  options_.tensors = Strides::kStrided;
+  EXPECT_EQ(route(Op::kDecode), "flashinfer/decode");
+  set_format("bf16");
+  options_.pages = Strides::kStrided;
+  EXPECT_EQ(route(Op::kPrefill), "flashinfer/prefill_hopper");
+  options_.alignment = 8;
+  EXPECT_EQ(route(Op::kPrefill), "cuda/attend");
 }
 
 // Until it has been seen on a GPU.

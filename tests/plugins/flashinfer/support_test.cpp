@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <attnrt/plugin/error.hpp>
 #include <set>
 
@@ -28,7 +27,7 @@ TEST_F(FlashInferSupport, HasItsOpsFeaturesAndTypes) {
   for (const KernelSupport& k : kKernels) {
     const KernelManifest& m = testing::kernel_of(manifest_, k.name);
     EXPECT_EQ(m.ops.bits(), k.ops) << k.name;
-    EXPECT_EQ(m.features.bits(), kFeatures) << k.name;
+    EXPECT_EQ(m.features.bits(), k.features) << k.name;
     if (k.ops == kDecodeOps) {
       EXPECT_EQ(m.max_query_tokens, kDecodeTokens) << k.name;
     }
@@ -49,20 +48,31 @@ TEST_F(FlashInferSupport, HasItsFormatsHeadsAndBlocks) {
       EXPECT_EQ(m.kv.contains(format), formats.contains(name(format))) << name(format);
     }
     for (int32_t dim = 1; dim <= 1024; ++dim) {
-      const bool own = std::count(kHeadDims.begin(), kHeadDims.end(), dim) != 0;
-      EXPECT_EQ(m.head_dim.contains({dim, dim}), own) << dim;
+      EXPECT_EQ(m.head_dim.contains({dim, dim}), k.head_dims.contains(dim)) << k.name << dim;
     }
     EXPECT_FALSE(m.head_dim.contains({192, 128}));
     for (int32_t n = 0; n <= 512; ++n) {
-      EXPECT_EQ(m.block_size.contains(n), n >= 1 && n <= kMaxBlock) << n;
-      EXPECT_EQ(m.group.contains(n), n >= 1 && n <= kMaxGroup) << n;
+      EXPECT_EQ(m.block_size.contains(n), k.block_sizes.contains(n)) << k.name << n;
+      EXPECT_EQ(m.group.contains(n), k.groups.contains(n)) << k.name << n;
     }
-    const EnumSet<Strides> any{Strides::kPacked, Strides::kStrided};
-    EXPECT_TRUE(m.tensors == any && m.pages == any) << k.name;
+    for (const auto& rows : {m.tensors, m.pages}) {
+      EXPECT_TRUE(rows.contains(Strides::kPacked)) << k.name;
+      EXPECT_EQ(rows.contains(Strides::kStrided), k.strided) << k.name;
+    }
     EXPECT_EQ(m.alignment, kAlignment) << k.name;
     EXPECT_TRUE(m.cache.contains(CacheKind::kSeparate));
     EXPECT_FALSE(m.cache.contains(CacheKind::kLatent));
   }
+}
+
+// wgmma is 90a's alone, and XQA's fences are not those of 121.
+TEST_F(FlashInferSupport, ListsHopperAndXqaWhereTheyWereCompiled) {
+  const auto sms_of = [&](std::string_view kernel) {
+    const auto& sms = testing::kernel_of(manifest_, kernel).sm;
+    return std::set<int32_t>(sms.begin(), sms.end());
+  };
+  EXPECT_EQ(sms_of("prefill_hopper"), (std::set<int32_t>{90}));
+  EXPECT_EQ(sms_of("decode_xqa"), (std::set<int32_t>{90, 100, 103, 120}));
 }
 
 attnrt_layer_class listed_class() {
@@ -88,6 +98,12 @@ TEST(FlashInferLayer, TakesWhatIsListed) {
   EXPECT_TRUE(layer.decode);
   EXPECT_TRUE(layer.graph);
   EXPECT_FLOAT_EQ(layer.softmax_scale, 0.08838835F);
+  EXPECT_EQ(layer.path, Path::kFa2);
+  attnrt_layer_class c = listed_class();
+  c.features |= ATTNRT_FEATURE_SINKS;
+  const Layer xqa = make_layer("decode_xqa", c);
+  EXPECT_EQ(xqa.path, Path::kXqa);
+  EXPECT_TRUE(xqa.sinks);
 }
 
 TEST(FlashInferLayer, RefusesWhatIsNot) {
@@ -112,6 +128,24 @@ TEST(FlashInferLayer, RefusesWhatIsNot) {
   expect_refused("decode", [](Class& c) { c.block_size = 512; });
   expect_refused("decode", [](Class& c) { c.block_size = 0; });
   expect_refused("decode", [](Class& c) { c.q_heads = 8 * 129; });
+  expect_refused("decode_xqa", [](Class& c) { c.q_heads = 8 * 5; });
+  expect_refused("decode_xqa", [](Class& c) { c.block_size = 48; });
+  expect_refused("decode_xqa", [](Class& c) { c.cache_format = "bf16"; });
+  expect_refused("decode_xqa", [](Class& c) { c.head_dim_qk = c.head_dim_v = 64; });
+  expect_refused("decode_xqa", [](Class& c) { c.features |= ATTNRT_FEATURE_LSE; });
+  const auto hopper = [&](auto change) {
+    expect_refused("prefill_hopper", [&](Class& c) {
+      c.op = ATTNRT_OP_PREFILL;
+      c.cache_format = "bf16";
+      c.features = ATTNRT_FEATURE_CAUSAL;
+      change(c);
+    });
+  };
+  hopper([](Class& c) { c.op = ATTNRT_OP_MIXED; });
+  hopper([](Class& c) { c.cache_format = "fp8_e4m3"; });
+  hopper([](Class& c) { c.head_dim_qk = c.head_dim_v = 256; });
+  hopper([](Class& c) { c.features |= ATTNRT_FEATURE_GRAPH; });
+  hopper([](Class& c) { c.features |= ATTNRT_FEATURE_WINDOW, c.window = 8; });
 }
 
 }  // namespace
