@@ -13,18 +13,10 @@ namespace {
 using testing::HasSubstr;
 using testing_fakes::FakePlan;
 using testing_fakes::FakeSource;
+using testing_fakes::small;
 using testing_fakes::StepInputs;
 
 constexpr int64_t kRow = 8 * 4;  // bytes of a head's row in the fakes' plan: 2 KV heads, 4 of q
-
-SessionOptions small() {
-  SessionOptions options;
-  options.max_sequences = 8;
-  options.max_tokens = 64;
-  options.max_kv_len = 64;
-  options.blocks = 64;
-  return options;
-}
 
 void pack_all(KernelManifest& k) {
   k.tensors = k.pages = {Strides::kPacked};

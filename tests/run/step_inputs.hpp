@@ -12,6 +12,16 @@
 
 namespace attnrt::testing_fakes {
 
+// Room for such steps.
+inline SessionOptions small() {
+  SessionOptions options;
+  options.max_sequences = 8;
+  options.max_tokens = 64;
+  options.max_kv_len = 64;
+  options.blocks = 64;
+  return options;
+}
+
 // A sequence: query tokens of this step, tokens before it.
 struct Lengths {
   int32_t q_len;

@@ -17,16 +17,8 @@ using testing::HasSubstr;
 using testing_fakes::FakePlan;
 using testing_fakes::FakeSource;
 using testing_fakes::Lengths;
+using testing_fakes::small;
 using testing_fakes::StepInputs;
-
-SessionOptions small() {
-  SessionOptions options;
-  options.max_sequences = 8;
-  options.max_tokens = 64;
-  options.max_kv_len = 64;
-  options.blocks = 64;
-  return options;
-}
 
 // Runs a step through all layers and compares each with the attention over the rows themselves.
 void expect_right(Session& session, StepInputs& in) {

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <random>
 
+#include "host_batch.hpp"
+
 namespace attnrt::flashinfer {
 namespace {
 
@@ -21,27 +23,15 @@ Layer layer_of(int32_t block_size, int32_t window = 0) {
 }
 
 // Sequence s has the blocks 100 s, 100 s + 1, …
-struct Batch {
-  Batch(const Ints& q, const Ints& kv, int32_t stride) : kv_len(kv) {
+struct Batch : testing::HostBatch {
+  Batch(const Ints& q, const Ints& kv, int32_t stride) {
+    kv_len = kv;
     for (size_t s = 0; s < q.size(); ++s) {
       q_start.push_back(q_start.back() + q[s]);
       for (int32_t i = 0; i < stride; ++i) table.push_back(static_cast<int32_t>(s) * 100 + i);
     }
-    b.struct_size = sizeof b;
-    b.sequences = static_cast<int32_t>(q.size());
-    b.tokens = q_start.back();
-    b.q_start.host = q_start.data();
-    b.kv_len.host = kv_len.data();
-    b.block_table.host = table.data();
-    b.block_table_stride = stride;
+    seal(stride);
   }
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
-
-  Ints q_start{0};
-  Ints kv_len;
-  Ints table;
-  attnrt_batch b{};
 };
 
 TEST(MakeRequests, PutsRowsOfTheBlockTableTogether) {

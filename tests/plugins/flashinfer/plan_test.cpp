@@ -9,6 +9,7 @@
 #include <set>
 
 #include "fake_runtime.hpp"
+#include "host_batch.hpp"
 #include "plugins/flashinfer/hopper_attend.hpp"
 #include "plugins/flashinfer/schedule.hpp"
 #include "plugins/flashinfer/xqa_attend.hpp"
@@ -17,18 +18,6 @@ namespace attnrt::flashinfer {
 namespace {
 
 using Ints = std::vector<int32_t>;
-
-std::unique_ptr<cuda::Machine> make_machine() {
-  attnrt_device device{};
-  device.struct_size = sizeof device;
-  device.kind = ATTNRT_DEVICE_SIMT;
-  device.sm = 90;
-  const std::string multiprocessors = std::to_string(testing::kMultiprocessors);
-  const attnrt_option option{"multiprocessors", multiprocessors.c_str()};
-  device.options = &option;
-  device.option_count = 1;
-  return cuda::open_machine(device);
-}
 
 class Random {
  public:
@@ -55,25 +44,18 @@ Layer random_layer(Random& random) {
   return layer;
 }
 
+constexpr int64_t kStride = 3001;  // entries of a row of the block table
+
 // Mostly short, now and then one that is long.
-struct Batch {
+struct Batch : testing::HostBatch {
   Batch(Random& random, int32_t most_queries) {
     for (int32_t n = 1 + random.upto(9); n > 0; --n) {
       q_start.push_back(q_start.back() + random.upto(most_queries));
       kv_len.push_back(random.one_in(4) ? random.upto(3000) : random.upto(200));
     }
-    stride = 3001;
-    table.assign(kv_len.size() * 3001, 7);
-    b.struct_size = sizeof b;
-    b.sequences = static_cast<int32_t>(kv_len.size());
-    b.tokens = q_start.back();
-    b.q_start.host = q_start.data();
-    b.kv_len.host = kv_len.data();
-    b.block_table.host = table.data();
-    b.block_table_stride = stride;
+    table.assign(kv_len.size() * size_t{kStride}, 7);
+    seal(kStride);
   }
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
 
   attnrt_bounds bounds() const {
     attnrt_bounds most{sizeof(attnrt_bounds), b.sequences, std::max(b.tokens, 1), 1, 1};
@@ -83,12 +65,6 @@ struct Batch {
     }
     return most;
   }
-
-  Ints q_start{0};
-  Ints kv_len;
-  Ints table;
-  int64_t stride;
-  attnrt_batch b{};
 };
 
 struct Memory {
@@ -239,7 +215,7 @@ void expect_fine(const Layer& layer, const BatchSchedule& schedule) {
 }
 
 TEST(Fa2Plans, CoverEveryRowAndKeyOnceWithinTheirMemory) {
-  const auto machine = make_machine();
+  const auto machine = testing::open_host();
   Random random(5);
   int divided = 0;
   for (int round = 0; round < 300; ++round) {
@@ -262,7 +238,7 @@ TEST(Fa2Plans, CoverEveryRowAndKeyOnceWithinTheirMemory) {
 
 // Another batch within the bounds, by the same launches.
 TEST(Fa2Plans, KeepTheirLaunchesWhenTheyAreRescheduled) {
-  const auto machine = make_machine();
+  const auto machine = testing::open_host();
   Random random(6);
   Layer layer = random_layer(random);
   layer.graph = true;
