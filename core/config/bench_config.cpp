@@ -105,16 +105,13 @@ class BenchReader {
 
   BenchShape shape_of(const Tree& tree) {
     Reader reader(tree, scope_, "a shape");
-    const auto optional = optional_shape_columns();
-    std::vector<std::string_view> columns(shape_columns().begin(), shape_columns().end());
-    columns.insert(columns.end(), optional.begin(), optional.end());
-    reader.allow(columns, {});
+    reader.allow(all_shape_columns(), {});
     std::vector<ShapeField> fields;
     for (const std::string_view column : shape_columns()) {
       const Tree* value = reader.need(column, "a shape with " + std::string(column));
       if (value != nullptr) fields.push_back({std::string(column), text_of(*value), value->at});
     }
-    for (const std::string_view column : optional) {
+    for (const std::string_view column : optional_shape_columns()) {
       const Tree* value = reader.get(column);
       if (value != nullptr) fields.push_back({std::string(column), text_of(*value), value->at});
     }

@@ -113,9 +113,7 @@ std::string all_columns() {
 void check_header(const std::vector<Field>& header, Scope& scope) {
   for (size_t i = 0; i < header.size(); ++i) {
     if (!is_shape_column(header[i].text)) {
-      std::vector<std::string_view> known(shape_columns().begin(), shape_columns().end());
-      for (const std::string_view more : optional_shape_columns()) known.push_back(more);
-      scope.fail(header[i].at, unknown_name("a column", header[i].text, known));
+      scope.fail(header[i].at, unknown_name("a column", header[i].text, all_shape_columns()));
     }
     for (size_t j = 0; j < i; ++j) {
       if (header[i].text != header[j].text) continue;

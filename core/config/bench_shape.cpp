@@ -139,11 +139,15 @@ std::span<const std::string_view> optional_shape_columns() {
   return kOptionalColumns;
 }
 
+std::vector<std::string_view> all_shape_columns() {
+  std::vector<std::string_view> all(kColumns.begin(), kColumns.end());
+  all.insert(all.end(), kOptionalColumns.begin(), kOptionalColumns.end());
+  return all;
+}
+
 bool is_shape_column(std::string_view key) {
-  const auto in = [&](const auto& keys) {
-    return std::find(keys.begin(), keys.end(), key) != keys.end();
-  };
-  return in(kColumns) || in(kOptionalColumns);
+  const std::vector<std::string_view> all = all_shape_columns();
+  return std::find(all.begin(), all.end(), key) != all.end();
 }
 
 BenchShape read_shape(const std::vector<ShapeField>& fields, Position at, Scope& scope) {

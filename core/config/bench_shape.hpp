@@ -21,6 +21,7 @@ struct ShapeField {
 // The columns that a shape must have, and those that it may have.
 std::span<const std::string_view> shape_columns();
 std::span<const std::string_view> optional_shape_columns();
+std::vector<std::string_view> all_shape_columns();
 bool is_shape_column(std::string_view key);
 
 // Fields hold each needed column once. Problems go into the scope.
