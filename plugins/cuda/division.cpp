@@ -225,12 +225,15 @@ DivisionBounds bound_division(const Layer& layer, const attnrt_bounds& bounds,
                               const TileShape& tile, int32_t blocks, int64_t shared) {
   const int64_t rows = int64_t{bounds.tokens} * layer.group;
   const int64_t units = (rows / tile.rows + bounds.sequences) * layer.kv_heads;
-  // Sequences that share have a unit each, and together fewer tiles.
+  // Sequences that share have a unit each, and together tiles for at most two thirds of them: each
+  // fills at most half a tile, and a prefix has two.
   const int64_t most = std::min(units, shared);
+  const int64_t tiles = (2 * most + 2) / 3;
   const int64_t tokens = std::min<int64_t>(bounds.tokens, shared);
   // Each block ends with at most one cut.
   const int64_t cuts = blocks;
-  return {units + most + cuts, std::min(units, cuts) + most, 2 * cuts + 2 * most, tokens, most};
+  return {units + tiles + cuts, std::min(units, cuts) + most, 2 * cuts + most + tiles, tokens,
+          tiles};
 }
 
 }  // namespace attnrt::cuda

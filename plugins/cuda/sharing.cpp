@@ -6,7 +6,8 @@
 namespace attnrt::cuda {
 namespace {
 
-constexpr int32_t kMostSharedUnits = 4096;
+// 2048 units of 128 columns leave 28 MB of parts.
+constexpr int32_t kMostSharedUnits = 2048;
 // Keys: fewer are not worth a part of their own, and its merging.
 constexpr int32_t kShortest = 256;
 
