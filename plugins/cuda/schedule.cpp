@@ -157,7 +157,11 @@ void BatchSchedule::reschedule(const attnrt_batch& b, void* stream) {
   const Division division = divide(layer_, sequences, launch_.tile(), launch_.blocks, prefixes);
   const StateLayout at(layer_, launch_.blocks);
   const DivisionLayout parts(at.division, size_of(division));
-  check_workspace(parts.end, division);
+  attnrt_workspace_sizes needed{};
+  needed.state.bytes = parts.end;
+  needed.scratch.bytes = scratch_bytes(layer_, division.parts, launch_.tile().rows);
+  needed.staging.bytes = parts.end - at.batch;
+  plugin::check_workspace(workspace_, needed);
   tokens_ = b.tokens;
 
   machine_.use([&] { copied_->wait(); });  // or the copy under way would take what follows
@@ -196,15 +200,6 @@ const int32_t* BatchSchedule::first_item() const {
 }
 uint32_t* BatchSchedule::arrived() const {
   return reinterpret_cast<uint32_t*>(state() + StateLayout(layer_, launch_.blocks).arrived);
-}
-
-void BatchSchedule::check_workspace(uint64_t state_bytes, const Division& division) const {
-  const StateLayout at(layer_, launch_.blocks);
-  const uint64_t scratch = scratch_bytes(layer_, division.parts, launch_.tile().rows);
-  plugin::check_area("state", workspace_.state, workspace_.state_bytes, state_bytes);
-  plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes,
-                     state_bytes - at.batch);
-  plugin::check_area("scratch", workspace_.scratch, workspace_.scratch_bytes, scratch);
 }
 
 }  // namespace attnrt::cuda

@@ -47,7 +47,6 @@ class BatchSchedule : public plugin::Schedule {
 
  private:
   [[nodiscard]] uint8_t* state() const { return static_cast<uint8_t*>(workspace_.state); }
-  void check_workspace(uint64_t state_bytes, const Division& division) const;
 
   const Machine& machine_;
   const Layer& layer_;

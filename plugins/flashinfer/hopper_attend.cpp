@@ -39,7 +39,7 @@ class HopperSchedule : public plugin::Schedule {
                    " sequences with queries, FlashInfer's Hopper kernel takes ",
                    kHopperMostRequests, ": divide the batch, or plan the layer for prefill");
     }
-    check_workspace(own);
+    plugin::check_workspace(workspace_, size_hopper(layer_, multiprocessors(), own));
     const std::vector<int32_t> kv_len = keys_of(r);
     const PlanInput input{r.q_begin.data(),
                           r.page_begin.data(),
@@ -87,15 +87,6 @@ class HopperSchedule : public plugin::Schedule {
       keys.push_back(r.keys(i, layer_.block_size));
     }
     return keys;
-  }
-
-  void check_workspace(const Capacity& own) const {
-    const attnrt_workspace_sizes needed = size_hopper(layer_, multiprocessors(), own);
-    plugin::check_area("state", workspace_.state, workspace_.state_bytes, needed.state.bytes);
-    plugin::check_area("scratch", workspace_.scratch, workspace_.scratch_bytes,
-                       needed.scratch.bytes);
-    plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes,
-                       needed.staging.bytes);
   }
 
   const Machine& machine_;

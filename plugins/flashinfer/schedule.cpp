@@ -90,7 +90,8 @@ void BatchSchedule::reschedule(const attnrt_batch& b, void* stream) {
   tokens_ = b.tokens;
   plan_ = {};
   if (capacity_.tokens == 0) return;
-  check_workspace();
+  plugin::check_workspace(workspace_,
+                          size_workspace(layer_, machine_.limits().multiprocessors, capacity_));
 
   const StateLayout at(layer_, machine_.limits().multiprocessors, capacity_);
   auto* staging = static_cast<uint8_t*>(workspace_.staging);
@@ -132,14 +133,6 @@ RequestView BatchSchedule::requests() const {
   };
   return {ints_at(at.requests), ints_at(at.page_begin), ints_at(at.last_page_len),
           ints_at(at.indices), capacity_.requests};
-}
-
-void BatchSchedule::check_workspace() const {
-  const attnrt_workspace_sizes needed =
-      size_workspace(layer_, machine_.limits().multiprocessors, capacity_);
-  plugin::check_area("state", workspace_.state, workspace_.state_bytes, needed.state.bytes);
-  plugin::check_area("scratch", workspace_.scratch, workspace_.scratch_bytes, needed.scratch.bytes);
-  plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes, needed.staging.bytes);
 }
 
 }  // namespace attnrt::flashinfer

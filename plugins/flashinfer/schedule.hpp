@@ -33,8 +33,6 @@ class BatchSchedule : public plugin::Schedule {
   [[nodiscard]] void* ints() const { return workspace_.state; }
 
  private:
-  void check_workspace() const;
-
   const Machine& machine_;
   const Layer& layer_;
   const Capacity most_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "areas.hpp"
 #include "views.hpp"
@@ -73,7 +74,8 @@ class XqaSchedule : public plugin::Schedule {
                    " sequences with queries, XQA takes ", kXqaMostRequests,
                    ": divide the batch, or plan the layer for decode");
     }
-    check_workspace();
+    plugin::check_workspace(workspace_,
+                            size_xqa(layer_, machine_.limits().multiprocessors, capacity_));
     auto* staging = static_cast<uint8_t*>(workspace_.staging);
     const StateLayout at(layer_, capacity_);
     machine_.use([&] {
@@ -96,16 +98,6 @@ class XqaSchedule : public plugin::Schedule {
   }
 
  private:
-  void check_workspace() const {
-    const attnrt_workspace_sizes needed =
-        size_xqa(layer_, machine_.limits().multiprocessors, capacity_);
-    plugin::check_area("state", workspace_.state, workspace_.state_bytes, needed.state.bytes);
-    plugin::check_area("scratch", workspace_.scratch, workspace_.scratch_bytes,
-                       needed.scratch.bytes);
-    plugin::check_area("staging", workspace_.staging, workspace_.staging_bytes,
-                       needed.staging.bytes);
-  }
-
   const Machine& machine_;
   const Layer& layer_;
   const XqaCapacity most_;
@@ -151,35 +143,23 @@ class XqaOp : public plugin::Op {
     require(a.scratch != nullptr || schedule.capacity().requests == 0, "scratch is null");
   }
 
-  // Which makes strides multiples of a row.
-  void check_packed(const attnrt_cache_side& side, const char* name, int64_t blocks) const {
-    plugin::check_aligned(side, name, kAlignment);
-    const int64_t heads = layer_.kv_heads, tokens = layer_.block_size;
-    const int64_t token = layer_.hnd ? kRowBytes : kRowBytes * heads;
-    const int64_t head = layer_.hnd ? kRowBytes * tokens : kRowBytes;
-    const int64_t page = kRowBytes * heads * tokens;
-    const bool rows = side.token_stride == token && (heads == 1 || side.head_stride == head);
-    if (rows && (blocks < 2 || (side.block_stride >= page && side.block_stride % page == 0)))
-      return;
-    plugin::fail(ATTNRT_UNSUPPORTED, name, " has strides of ", side.block_stride, ", ",
-                 side.token_stride, " and ", side.head_stride,
-                 " bytes between blocks, tokens and heads; this kernel's manifest lists packed "
-                 "pages alone: a multiple of ",
-                 page, ", ", token, " and ", head);
-  }
-
+  // In rows, of which packed pages have whole ones.
   static uint32_t rows_of(int64_t bytes, const char* name) {
-    if (bytes < 0 || bytes % kRowBytes != 0 || bytes / kRowBytes > UINT32_MAX) {
-      plugin::fail(ATTNRT_UNSUPPORTED, "cache has a ", name, " of ", bytes,
-                   " bytes, XQA counts in rows of ", kRowBytes,
-                   ", up to 2^32 of them: lay it out so, or plan the layer for decode");
+    const int64_t rows = bytes / kRowBytes;
+    if (rows > UINT32_MAX) {
+      plugin::fail(ATTNRT_UNSUPPORTED, "cache has a ", name, " of ", rows, " rows of ", kRowBytes,
+                   " bytes, XQA counts to 2^32: make the cache smaller, or plan the layer for "
+                   "another kernel");
     }
-    return static_cast<uint32_t>(bytes / kRowBytes);
+    return static_cast<uint32_t>(rows);
   }
 
   void set_pages(XqaParams& p, const attnrt_cache_view& c) const {
-    check_packed(c.k, "cache.k", c.blocks);
-    check_packed(c.v, "cache.v", c.blocks);
+    const plugin::PackedPage page{kRowBytes, layer_.kv_heads, layer_.block_size, layer_.hnd};
+    for (const auto& [side, name] : {std::pair{&c.k, "cache.k"}, std::pair{&c.v, "cache.v"}}) {
+      plugin::check_aligned(*side, name, kAlignment);
+      plugin::check_packed(*side, name, page, c.blocks);
+    }
     check_same_strides(c.k.block_stride == c.v.block_stride &&
                            c.k.token_stride == c.v.token_stride &&
                            c.k.head_stride == c.v.head_stride,

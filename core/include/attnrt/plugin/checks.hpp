@@ -74,6 +74,13 @@ inline void check_area(const char* name, const void* memory, uint64_t given, uin
           ": ask for a workspace with bounds that hold the batch");
 }
 
+// The three areas of a workspace, for a batch that needs so much of each.
+inline void check_workspace(const attnrt_workspace& given, const attnrt_workspace_sizes& needed) {
+  check_area("state", given.state, given.state_bytes, needed.state.bytes);
+  check_area("scratch", given.scratch, given.scratch_bytes, needed.scratch.bytes);
+  check_area("staging", given.staging, given.staging_bytes, needed.staging.bytes);
+}
+
 // The feature bit of the one mask; causal where none is named.
 inline uint64_t mask_of(uint64_t features) {
   const uint64_t masks = features & kMaskFeatures;
@@ -149,6 +156,37 @@ inline void check_packed(const attnrt_tensor& t, const char* name) {
   fail(ATTNRT_UNSUPPORTED, name, " has strides of ", t.stride[0], " and ", t.stride[1],
        " elements between tokens and heads; this kernel's manifest lists packed rows alone: ",
        token, " and ", width);
+}
+
+// One side of a page: `tokens` rows of so many bytes for each head.
+struct PackedPage {
+  int64_t row_bytes;
+  int64_t heads;
+  int64_t tokens;
+  bool hnd;
+
+  [[nodiscard]] int64_t token_stride() const { return hnd ? row_bytes : row_bytes * heads; }
+  [[nodiscard]] int64_t head_stride() const { return hnd ? row_bytes * tokens : row_bytes; }
+  [[nodiscard]] int64_t bytes() const { return row_bytes * heads * tokens; }
+};
+
+// For kernels that list packed pages alone. Returns how many pages lie between two of the side's
+// `blocks` blocks, at least 1.
+inline int64_t check_packed(const attnrt_cache_side& s, const char* name, const PackedPage& page,
+                            int64_t blocks) {
+  const int64_t token = page.token_stride();
+  const int64_t head = page.head_stride();
+  if ((page.tokens > 1 && s.token_stride != token) || (page.heads > 1 && s.head_stride != head)) {
+    fail(ATTNRT_UNSUPPORTED, name, " has strides of ", s.token_stride, " and ", s.head_stride,
+         " bytes between tokens and heads; this kernel's manifest lists packed pages alone: ",
+         token, " and ", head);
+  }
+  if (blocks <= 1) return 1;
+  if (s.block_stride < page.bytes() || s.block_stride % page.bytes() != 0) {
+    fail(ATTNRT_UNSUPPORTED, name, ".block_stride is ", s.block_stride,
+         " bytes; this kernel's manifest lists packed pages alone: a multiple of ", page.bytes());
+  }
+  return s.block_stride / page.bytes();
 }
 
 // For kernels with an alignment, in bytes: data and strides are multiples of it.
