@@ -209,5 +209,40 @@ TEST(Checks, AlignmentsOfPointersAndStridesInBytes) {
   EXPECT_THAT(refusal([&] { check_aligned(side, "cache.k", 16); }), HasSubstr("cache.k"));
 }
 
+TEST(Checks, PackedPagesWhereAManifestListsNoOthers) {
+  const PackedPage nhd{128, 2, 16, false};
+  attnrt_cache_side side{nullptr, 3 * 4096, 256, 128, nullptr, 0, 0, 0};
+  const auto packed = [&](const PackedPage& page, int64_t blocks) {
+    return refusal([&] { check_packed(side, "cache.k", page, blocks); });
+  };
+  EXPECT_EQ(packed(nhd, 5), "");
+  EXPECT_EQ(check_packed(side, "cache.k", nhd, 5), 3);
+  EXPECT_EQ(check_packed(side, "cache.k", nhd, 1), 1);
+  EXPECT_THAT(packed({128, 2, 16, true}, 5), HasSubstr("lists packed pages alone: 128 and 2048"));
+  side.block_stride += 128;
+  EXPECT_THAT(packed(nhd, 5), HasSubstr("a multiple of 4096"));
+  EXPECT_EQ(packed(nhd, 1), "") << "of one block any";
+  side.block_stride = 2048;
+  EXPECT_THAT(packed(nhd, 5), HasSubstr("a multiple of 4096"));
+  side.head_stride = 64;
+  EXPECT_THAT(packed(nhd, 1), HasSubstr("strides of 256 and 64"));
+  EXPECT_EQ(packed({256, 1, 16, false}, 1), "") << "of one head any";
+}
+
+TEST(Checks, EachAreaOfAWorkspace) {
+  uint8_t memory[8];
+  attnrt_workspace given{sizeof(attnrt_workspace), memory, memory, memory, 8, 8, 8};
+  attnrt_workspace_sizes needed{};
+  needed.state.bytes = needed.scratch.bytes = needed.staging.bytes = 8;
+  const auto enough = [&] { return refusal([&] { check_workspace(given, needed); }); };
+  EXPECT_EQ(enough(), "");
+  needed.staging.bytes = 9;
+  EXPECT_THAT(enough(), HasSubstr("staging has 8 bytes, this batch needs 9"));
+  given.scratch_bytes = 7;
+  EXPECT_THAT(enough(), HasSubstr("scratch has 7"));
+  given.state = nullptr;
+  EXPECT_THAT(enough(), HasSubstr("state has 8"));
+}
+
 }  // namespace
 }  // namespace attnrt::plugin
