@@ -13,14 +13,19 @@ readonly TSAN_FOLDERS=(cache run bench plugins/cpu)
 # (they stay in Features/everything), every shape of nvfp4.
 readonly SLOWEST='Features.*/[^e]|ScalesForEveryBlock'
 readonly NONE='^$'
+# Minutes that a run takes at the most unless --full, and what a part takes as a share of the release's time: a
+# machine that would be over them leaves the part out and says so.
+readonly MINUTES=85
+readonly ASAN_SHARE=0.7 TSAN_SHARE=0.4 EMULATED_SHARE=0.4
 
-passed=0 failed=0 full=no emulated=too
+passed=0 failed=0 full=no emulated=too release_seconds=0 left_out=()
 
 usage() {
   cat <<'TEXT'
 usage: tools/test.sh [--full | --emulated]
 
-Installs what is missing, then configures, builds and tests the presets release, asan, tsan and aarch64.
+Installs what is missing, then configures, builds and tests the presets release, asan, tsan and aarch64. A part that
+would end later than 85 minutes from the start is left out; the summary names it.
 
   --full       all tests under the sanitizers and in QEMU too, not only a part
   --emulated   the preset aarch64 alone, all its tests
@@ -51,17 +56,31 @@ main() {
     say "No network? The cudnn plugin will be absent, but for its manifest."
   step "FlashInfer's headers" build/log/flashinfer.log bash tools/cuda/flashinfer_headers.sh ||
     say "No network? The plugin flashinfer will be skipped."
+  release_seconds=-$SECONDS
   build_and_test release
+  release_seconds=$((release_seconds + SECONDS))
   if [ "$full" = yes ]; then
     build_and_test asan
     build_and_test tsan
   else
-    part asan "$NONE" "${ASAN_FOLDERS[@]}"
-    part tsan "$SLOWEST" "${TSAN_FOLDERS[@]}"
+    in_time asan "$ASAN_SHARE" && part asan "$NONE" "${ASAN_FOLDERS[@]}"
+    in_time tsan "$TSAN_SHARE" && part tsan "$SLOWEST" "${TSAN_FOLDERS[@]}"
   fi
   # On such a machine the release was just that.
-  [ "$(uname -m)" = aarch64 ] || emulate
+  if [ "$(uname -m)" != aarch64 ] && in_time aarch64 "$EMULATED_SHARE"; then
+    emulate
+  fi
   summary $((SECONDS - start))
+}
+
+# in_time PART SHARE: whether a part that takes this share of the release's time ends within MINUTES.
+in_time() {
+  [ "$full" = yes ] && return
+  awk -v now="$SECONDS" -v release="$release_seconds" -v share="$2" -v most="$((60 * MINUTES))" \
+    'BEGIN { exit !(now + share * release <= most) }' && return
+  say "$1: left out, it would end later than $MINUTES minutes from the start (--full runs all)"
+  left_out+=("$1")
+  return 1
 }
 
 # Everything of a preset. Warnings are errors where nothing is instrumented: sanitizers make g++ warn of what is right.
@@ -140,6 +159,7 @@ summary() {
   say ""
   say "$((100 * passed / all))% tests passed, $failed tests failed out of $all"
   say "Total Test time (real) = $1 s"
+  [ ${#left_out[@]} -eq 0 ] || say "Left out on this machine, which is too slow for them: ${left_out[*]}"
   [ "$failed" -eq 0 ]
 }
 
