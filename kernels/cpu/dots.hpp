@@ -53,12 +53,15 @@ inline void pack_key_panel(const HeadKeys& keys, int t, int dim, uint32_t* to) {
 }
 
 // c[r] = (kAccumulate ? alpha[r] * c[r] : 0) + a[r] x two panels, for R rows; a stands in pairs.
+// Told to unroll, GCC 12 keeps sums in registers also before and after the loop; else it clears and
+// copies them in memory.
 template <int R, bool kAccumulate>
 ATTNRT_INLINE void multiply_pairs(const uint32_t* a, int64_t a_stride, const uint32_t* panel,
                                   int64_t panel_stride, int depth, const float* alpha, float* c,
                                   int64_t c_stride) {
   Vf low[R];
   Vf high[R];
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     if constexpr (kAccumulate) {
       low[r] = mul(load(c + r * c_stride), splat(alpha[r]));
@@ -71,12 +74,14 @@ ATTNRT_INLINE void multiply_pairs(const uint32_t* a, int64_t a_stride, const uin
   for (int d = 0; d < depth; ++d) {
     const auto x = (__m512bh)_mm512_load_si512(panel + d * kPanel);
     const auto y = (__m512bh)_mm512_load_si512(panel + panel_stride + d * kPanel);
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const auto pair = (__m512bh)_mm512_set1_epi32(static_cast<int32_t>(a[r * a_stride + d]));
       low[r] = _mm512_dpbf16_ps(low[r], pair, x);
       high[r] = _mm512_dpbf16_ps(high[r], pair, y);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     store(c + r * c_stride, low[r]);
     store(c + r * c_stride + kPanel, high[r]);
