@@ -16,7 +16,7 @@ readonly NONE='^$'
 # Minutes that a run takes at the most unless --full, and what a part takes as a share of the release's time: a
 # machine that would be over them leaves the part out and says so.
 readonly MINUTES=85
-readonly ASAN_SHARE=0.7 TSAN_SHARE=0.4 EMULATED_SHARE=0.4
+readonly ASAN_SHARE=0.5 TSAN_SHARE=0.2 EMULATED_SHARE=0.2
 
 passed=0 failed=0 full=no emulated=too release_seconds=0 left_out=()
 
