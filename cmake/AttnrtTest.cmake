@@ -10,11 +10,6 @@ function(attnrt_test name)
   target_compile_definitions(${name} PRIVATE
     ATTNRT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ATTNRT_BINARY_DIR="${CMAKE_BINARY_DIR}")
   attnrt_warnings(${name})
-  # What is tested is looked through for undefined behaviour, the tests' own statements are not: that would take
-  # half of the time in which they compile.
-  if(ATTNRT_SANITIZE MATCHES "undefined")
-    target_compile_options(${name} PRIVATE -fno-sanitize=undefined)
-  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   # Only what is given: of an empty value CMake would make nothing, and take the next name for it.
   set(properties TIMEOUT 600)
