@@ -270,14 +270,17 @@ ATTNRT_INLINE void score_four_keys(const HeadTile& t, int key, Buffers& b) {
       });
 }
 
-// Raw scores of few rows: four keys at a time of all heads, so that memory is read in order.
+// Raw scores of few rows: kStreamKeys keys at a time of all heads, so that memory is read in order.
 template <Format F, class Tiles>
 inline void score_few_rows(int heads, int n, Tiles tile_of, Prefetcher& ahead, Buffers& b) {
   const int bytes = row_bytes(F, tile_of(0).p.layer.dim_qk);
-  for (int key = 0; key < n; key += 4) {
+  for (int first = 0; first < n; first += kStreamKeys) {
+    const int stop = first + kStreamKeys < n ? first + kStreamKeys : n;
     for (int h = 0; h < heads; ++h) {
-      ahead.use(4 * bytes);
-      score_four_keys<F>(tile_of(h), key, b);
+      for (int key = first; key < stop; key += 4) {
+        ahead.use(4 * bytes);
+        score_four_keys<F>(tile_of(h), key, b);
+      }
     }
   }
 }

@@ -74,19 +74,17 @@ class Prefetcher {
               p.layer.latent != 0 ? 0 : (heads - 1) * p.v.head_stride + v_bytes},
         ahead_(ahead) {}
 
-  // A tile begins, of which some is on its way; `next` may be null.
+  // A tile begins, of which some is on its way; `next` may be null. Both stay where they are until
+  // the next tile begins, which is `next`.
   void begin_tile(const KeyRows& tile, const KeyRows* next) {
-    const int64_t early = done_ > tile_bytes_ ? done_ - tile_bytes_ : 0;
-    tile_bytes_ = tile.n * (span_[0] + span_[1]);
+    const bool elsewhere = run_ < of_tile_ || run_ == count_;
+    run_ = run_ < of_tile_ ? 0 : run_ - of_tile_;
     count_ = 0;
     add_runs(tile);
+    of_tile_ = count_;
     if (next != nullptr) add_runs(*next);
-    wanted_ = ahead_;
-    done_ = 0;
-    run_ = 0;
-    key_ = 0;
-    at_ = 0;
-    skip(early);
+    if (elsewhere) begin_run();
+    wanted_ = ahead_ - asked();
     fetch();
   }
 
@@ -109,40 +107,56 @@ class Prefetcher {
     if (span_[1] != 0) runs_[count_++] = {tile.v, tile.n, span_[1]};
   }
 
-  // Whole rows that were asked for before.
-  void skip(int64_t bytes) {
-    while (run_ < count_ && done_ + runs_[run_].span <= bytes) next_row();
+  void begin_run() {
+    if (run_ == count_) return;
+    const Run& run = runs_[run_];
+    row_ = run.rows;
+    last_row_ = run.rows + run.keys;
+    line_ = *row_;
+    end_ = line_ + run.span;
+  }
+
+  // Bytes of the runs that were asked for.
+  [[nodiscard]] int64_t asked() const {
+    int64_t bytes = 0;
+    for (int i = 0; i < run_; ++i) bytes += runs_[i].keys * runs_[i].span;
+    if (run_ < count_) bytes += (row_ - runs_[run_].rows) * runs_[run_].span + (line_ - *row_);
+    return bytes;
   }
 
   inline __attribute__((always_inline)) void next_row() {
-    done_ += runs_[run_].span;
-    at_ = 0;
-    if (++key_ < runs_[run_].keys) return;
-    key_ = 0;
-    ++run_;
+    if (++row_ < last_row_) {
+      line_ = *row_;
+      end_ = line_ + runs_[run_].span;
+    } else {
+      ++run_;
+      begin_run();
+    }
   }
 
   inline __attribute__((always_inline)) void fetch() {
-    while (run_ < count_ && done_ + at_ < wanted_) {
-      const Run& run = runs_[run_];
-      const uint8_t* row = run.rows[key_];
-      const int64_t left = wanted_ - done_;
-      const int64_t end = left < run.span ? left : run.span;
-      for (; at_ < end; at_ += kLine) __builtin_prefetch(row + at_, 0, 3);
-      if (at_ >= run.span) next_row();
+    while (wanted_ > 0 && run_ < count_) {
+      const int64_t left = end_ - line_;
+      const uint8_t* const stop = wanted_ < left ? line_ + wanted_ : end_;
+      const uint8_t* line = line_;
+      for (; line < stop; line += kLine) __builtin_prefetch(line, 0, 3);
+      wanted_ -= line < end_ ? line - line_ : left;
+      line_ = line;
+      if (line >= end_) next_row();
     }
   }
 
   int64_t span_[2];  // from a token's first byte to its last
   int64_t ahead_;
+  int64_t wanted_ = 0;  // bytes that are still to be asked for
   Run runs_[4];
   int count_ = 0;
+  int of_tile_ = 0;  // runs of the tile in use, the first ones
   int run_ = 0;
-  int key_ = 0;
-  int64_t at_ = 0;    // within the row
-  int64_t done_ = 0;  // rows before it, in bytes, from the tile's first on
-  int64_t wanted_ = 0;
-  int64_t tile_bytes_ = 0;
+  const uint8_t* const* row_ = nullptr;  // of the run
+  const uint8_t* const* last_row_ = nullptr;
+  const uint8_t* line_ = nullptr;  // the next one of the row
+  const uint8_t* end_ = nullptr;   // of the row
 };
 
 }  // namespace

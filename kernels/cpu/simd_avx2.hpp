@@ -13,6 +13,7 @@ constexpr int kGemmRows = 4;    // 4 rows x 2 vectors of 16 registers
 constexpr int kStreamRows = 4;  // 4 rows x 2 keys, or 2 rows x 4
 constexpr int kStreamSums = 8;
 constexpr int kStreamChunks = 2;
+constexpr int kStreamKeys = 8;
 
 using Vf = __m256;
 using Vi = __m256i;

@@ -13,6 +13,7 @@ constexpr int kGemmRows = 8;    // 8 rows x 2 vectors of accumulators
 constexpr int kStreamRows = 4;  // 4 rows x 4 keys of accumulators
 constexpr int kStreamSums = 16;
 constexpr int kStreamChunks = 2;
+constexpr int kStreamKeys = 4;
 
 using Vf = __m512;
 using Vi = __m512i;

@@ -25,6 +25,7 @@ constexpr int kGemmRows = 8;    // 8 rows x 2 vectors of 32 registers
 constexpr int kStreamRows = 4;  // 4 rows x 4 keys
 constexpr int kStreamSums = 16;
 constexpr int kStreamChunks = 2;
+constexpr int kStreamKeys = 4;
 
 constexpr hn::FixedTag<float, kW> kFloats;
 constexpr hn::FixedTag<int32_t, kW> kInts;

@@ -2,8 +2,10 @@
 // has.
 //
 // This file says what the names mean that every instruction set's header offers: Vf and Vi are kW
-// floats and 32-bit integers; kGemmRows, kStreamRows, kStreamSums (accumulators) and kStreamChunks are the register blocking.
-// min and max return their second argument where one is NaN. fma may round twice here.
+// floats and 32-bit integers; kGemmRows, kStreamRows, kStreamSums (accumulators) and kStreamChunks
+// are the register blocking, kStreamKeys (a multiple of 4) the keys that a head is multiplied with
+// before the next head. min and max return their second argument where one is NaN. fma may round
+// twice here.
 #pragma once
 
 #include <stdint.h>
@@ -18,6 +20,7 @@ constexpr int kGemmRows = 4;
 constexpr int kStreamRows = 2;
 constexpr int kStreamSums = 8;
 constexpr int kStreamChunks = 2;
+constexpr int kStreamKeys = 4;
 
 using Vf = float __attribute__((vector_size(16)));
 using Vi = int32_t __attribute__((vector_size(16)));

@@ -60,14 +60,19 @@ ATTNRT_INLINE void score_keys(const float* q, int64_t q_stride, const uint8_t* c
   Vf b;
   int i = 0;
   for (; i + kChunk <= dim; i += kChunk) {
+#pragma GCC unroll 4
     for (int j = 0; j < J; ++j) {
       load_pair<F>(k[j] + offset + i * kBytes, a, b);
       add(i, j, a, b);
     }
   }
-  for (int j = 0; i < dim && j < J; ++j) {
-    load_pair_tail<F>(k[j] + offset + i * kBytes, dim - i, a, b);
-    add(i, j, a, b);
+  if (i < dim) {
+    // Unrolled, like all that counts keys here: else sums stand in memory, to be indexed.
+#pragma GCC unroll 4
+    for (int j = 0; j < J; ++j) {
+      load_pair_tail<F>(k[j] + offset + i * kBytes, dim - i, a, b);
+      add(i, j, a, b);
+    }
   }
   store_scores<R, J>(sums, s);
 }
