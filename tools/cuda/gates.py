@@ -7,7 +7,8 @@ Reads a plugin's device code (cuobjdump, of tools/cuda/install.sh) and prints wh
 - no stack, no local memory: no LDL, STL;
 - kernels that multiply have tensor core instructions (HMMA), ldmatrix (LDSM) and asynchronous copies of 16 bytes
   (LDGSTS.…128) on every device;
-- registers and static shared memory are no more than the table says, and every kernel is in it (tests/gates/cuda.csv).
+- registers and static shared memory are no more than the table says (tests/gates/PLUGIN.csv), every kernel is in it, and
+  what it counts of the above and of bulk copies (UBLKCP) is still there.
 --write makes the table anew. Registers depend on the compiler: the table's first line names its version, and with another
 only the rules count. Ends with 0 if all is well, 1 if not, 77 where cuobjdump is not installed.
 """
@@ -24,7 +25,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-COUNTED = ("HMMA", "LDSM", "LDGSTS")
+MULTIPLYING = ("HMMA", "LDSM", "LDGSTS")
+COUNTED = (*MULTIPLYING, "UBLKCP")
 LOCAL = ("LDL", "STL")
 FIELDS = ("kernel", "device", "registers", "shared", "instructions", *COUNTED)
 SKIPPED = 77
@@ -56,7 +58,7 @@ class Kernel:
             broken.append(f"a stack of {self.stack} bytes")
         broken += [f"{self.instructions[i]} {i}: values in local memory" for i in LOCAL if self.instructions[i]]
         if self.name.startswith("attend"):
-            broken += [f"no {i}" for i in COUNTED if not self.instructions[i]]
+            broken += [f"no {i}" for i in MULTIPLYING if not self.instructions[i]]
             if not self.wide_copies:
                 broken.append("no asynchronous copy of 16 bytes")
         return broken
@@ -86,7 +88,9 @@ def short_name(mangled: str) -> str:
     found = re.search(r"6appendILNS0_6FormatE(\d)E", mangled)
     if found:
         return f"append {formats[int(found[1])]}"
-    return mangled
+    # A plain function in namespaces: _ZN, then each name behind its length.
+    names = re.findall(r"\d+([a-z][a-z_]*)", mangled)
+    return names[-1].replace("_", " ") if names else mangled
 
 
 def read_kernels(plugin: Path) -> list[Kernel]:
@@ -140,6 +144,8 @@ def beyond_table(table: Path, compiler: str, kernels: list[Kernel]) -> list[str]
             allowed = int(known[k.key][what])
             if getattr(k, what) > allowed:
                 wrong.append(f"{k.name}, {k.device}: {what} {getattr(k, what)}, the table allows {allowed}")
+        lost = [i for i in COUNTED if int(known[k.key][i]) and not k.instructions[i]]
+        wrong += [f"{k.name}, {k.device}: no {i}, of which the table counts {known[k.key][i]}" for i in lost]
     return wrong
 
 
@@ -147,9 +153,10 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     options.add_argument("plugin", type=Path)
     options.add_argument("compiler", help="version of the nvcc that built it, as 13.0.88")
-    options.add_argument("--table", type=Path, default=ROOT / "tests/gates/cuda.csv")
+    options.add_argument("--table", type=Path, help="default: tests/gates/PLUGIN.csv")
     options.add_argument("--write", action="store_true", help="make the table anew")
     chosen = options.parse_args()
+    table = chosen.table or ROOT / "tests/gates" / f"{chosen.plugin.stem}.csv"
     if tool("cuobjdump") is None or tool("nvdisasm") is None:
         print("cuobjdump is not there: run tools/cuda/install.sh", file=sys.stderr)
         return SKIPPED
@@ -159,9 +166,9 @@ def main() -> int:
         return 1
     wrong = [f"{k.name}, {k.device}: {rule}" for k in kernels for rule in k.broken_rules()]
     if chosen.write and not wrong:
-        write_table(chosen.table, chosen.compiler, kernels)
+        write_table(table, chosen.compiler, kernels)
     elif not chosen.write:
-        wrong += beyond_table(chosen.table, chosen.compiler, kernels)
+        wrong += beyond_table(table, chosen.compiler, kernels)
     for line in wrong:
         print(line, file=sys.stderr)
     print(f"{len(kernels)} kernels on {len({k.device for k in kernels})} devices, {len(wrong)} complaints")
