@@ -29,10 +29,10 @@ def main() -> int:
             results = [json.loads(path.read_text()) for path in arguments.report]
         else:
             results = [Comparison(arguments).run()]
+        result = merge(results)
     except (RuntimeError, ValueError, OSError) as error:
         print(f"compare.py: {error}", file=sys.stderr)
         return 1
-    result = merge(results)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
     print(markdown(result), end="")

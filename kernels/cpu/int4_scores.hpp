@@ -6,19 +6,13 @@
 #pragma once
 
 #include "kernels/cpu/nibbles_avx512.hpp"
+#include "kernels/cpu/whole_query.hpp"
 
 namespace attnrt::cpu::ATTNRT_CPU_ISA {
 namespace {
 
-constexpr int kLargestWhole = 127 * 256;  // whose upper byte is 127, whatever the lower one's sign
-
 // A row's numbers: [kNibbleChunk values][upper, lower bytes][even, odd values][64].
 constexpr int kWholeChunk = 2 * kNibbleChunk;
-
-struct WholeQuery {
-  float scale;
-  int32_t sum;
-};
 
 // 16 bytes to those of even and of odd values.
 ATTNRT_INLINE void store_even_odd(__m128i bytes, int8_t* to) {
