@@ -30,11 +30,11 @@ def main() -> int:
         else:
             results = [Comparison(arguments).run()]
         result = merge(results)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, indent=1) + "\n")
     except (RuntimeError, ValueError, OSError) as error:
         print(f"compare.py: {error}", file=sys.stderr)
         return 1
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
     print(markdown(result), end="")
     return 0
 

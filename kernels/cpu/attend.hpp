@@ -428,18 +428,18 @@ inline void attend_tile(const AttendParams& p, const QueryRows& q, int32_t begin
   }
 }
 
-// How far memory is asked for ahead: so many bytes cover its latency at full speed. Staged formats
-// read the rows of a whole tile before any is used.
+// How far memory is asked for ahead: so many bytes cover its latency at full speed. Where rows are
+// staged, those of a whole tile are read before any is used.
 constexpr int kAheadBytes = 16384;
 
 // Calls body(begin, rows, prefetcher) for each tile of an item's keys.
-template <Format F, class Body>
+template <Format F, bool kStaged = is_staged(F), class Body>
 ATTNRT_INLINE void for_tiles(const AttendParams& p, const WorkItem& item, Body body) {
   const int heads = item.rows.kv_heads;
   const int k_bytes = row_bytes(F, p.layer.dim_qk);
   const int v_bytes = row_bytes(F, p.layer.dim_v);
   Prefetcher ahead(p, heads, k_bytes, v_bytes,
-                   is_staged(F) ? kTile * heads * int64_t{k_bytes + v_bytes} : kAheadBytes);
+                   kStaged ? kTile * heads * int64_t{k_bytes + v_bytes} : kAheadBytes);
   KeyRows tiles[2];
   find_rows(p, item.rows, item.kv_begin, item.kv_end, tiles[0]);
   int current = 0;

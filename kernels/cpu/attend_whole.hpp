@@ -3,8 +3,8 @@
 //
 // A rotated q becomes numbers of 16 bits with a scale for its row (whole_query.hpp); so do the
 // weights, times the scales of V's rows, of a few keys at a time. Products with codes of four bits
-// are then exact in 32 bits, and zero points' part of them with them. What is not finite sends the
-// item back to the f32 path.
+// are then exact in 32 bits, and zero points' part of them with them. A query, a scale or a weight
+// that is not finite sends the item to the f32 path.
 #pragma once
 
 #include "kernels/cpu/whole_query.hpp"
@@ -49,7 +49,7 @@ inline WholeQuery quantize_query(const float* line, int n, int16_t* to) {
   Vf top = zero();
   for (int i = 0; i < n; i += kW) top = max(_mm256_and_ps(load(line + i), magnitude), top);
   const float scale = largest(top) / kLargestWhole;
-  const Vf divisor = splat(scale > 0.0F ? scale : 1.0F);
+  const Vf divisor = splat(scale >= FLT_MIN ? scale : 1.0F);
   const Vi even_first = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
   Vi sum = splat_i(0);
   for (int i = 0; i < n; i += kWholeChunk) {
@@ -188,15 +188,15 @@ inline ValueScales load_value_scales(const HeadKeys& keys, int n) {
   return {floats(_mm256_xor_si256(all, zero_points)), narrow_u16(zero_points)};
 }
 
-// The largest product becomes kLargestWhole.
+// The largest product becomes kLargestWhole, unless it is next to nothing.
 ATTNRT_INLINE WholeWeights whole_weights(const float* weights, const ValueScales& v, Vf& all) {
   const Vf x = mul(load(weights), v.scales);
+  all = fma(x, zero(), all);
   const float top = largest(_mm256_and_ps(x, floats(splat_i(INT32_MAX))));
+  constexpr float kLeastUnit = 0x1p-126F;  // whose inverse is a float
   WholeWeights to;
-  to.unit = top / kLargestWhole;
-  const Vf inverse = splat(top > 0.0F ? kLargestWhole / top : 0.0F);
-  // A quotient that leaves f32 makes a NaN here, as an infinity and a NaN do.
-  all = fma(add(x, inverse), zero(), all);
+  to.unit = top / kLargestWhole > kLeastUnit ? top / kLargestWhole : kLeastUnit;
+  const Vf inverse = splat(1.0F / to.unit);
   const Vi whole = nearest(mul(x, inverse));
   const __m128i words = _mm_packs_epi32(low_half(whole), high_half(whole));
   _mm_store_si128(reinterpret_cast<__m128i*>(to.pairs), words);
@@ -294,9 +294,10 @@ inline bool attend_whole_rows(const AttendParams& p, const WorkItem& item, Buffe
   WholeRows whole;
   whole.all = zero();
   if (!load_whole_queries(p, q, rows, whole, b)) return false;
-  for_tiles<Format::kInt4>(p, item, [&](int32_t begin, const KeyRows& keys, Prefetcher& ahead) {
-    attend_whole_tile(p, q, begin, keys, ahead, whole, b);
-  });
+  for_tiles<Format::kInt4, false>(p, item,
+                                  [&](int32_t begin, const KeyRows& keys, Prefetcher& ahead) {
+                                    attend_whole_tile(p, q, begin, keys, ahead, whole, b);
+                                  });
   if (count(unordered(whole.all)) != 0) return false;
   for (int r = 0; r < rows; ++r) {
     float* out = b.out + r * b.out_stride;

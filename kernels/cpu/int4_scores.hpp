@@ -28,7 +28,7 @@ inline WholeQuery quantize_query(const float* line, int n, int8_t* to) {
   Vf top = zero();
   for (int i = 0; i < n; i += kW) top = max(_mm512_abs_ps(load(line + i)), top);
   const float scale = largest(top) / kLargestWhole;
-  const Vf divisor = splat(scale > 0.0F ? scale : 1.0F);
+  const Vf divisor = splat(scale >= FLT_MIN ? scale : 1.0F);
   __m512i sum = _mm512_setzero_si512();
   memset(to, 0, static_cast<size_t>((n + kNibbleChunk - 1) / kNibbleChunk * kWholeChunk));
   for (int i = 0; i < n; i += kW) {

@@ -1,5 +1,5 @@
 // A rotated row of q as whole numbers of 16 bits. What is lost is at most max |q| / (2
-// kLargestWhole) of each value (docs/accuracy.md).
+// kLargestWhole) of each value (docs/accuracy.md), or all of a row whose scale would be subnormal.
 #pragma once
 
 #include <stdint.h>

@@ -80,12 +80,12 @@ def dump(option: str, plugin: Path) -> list[str]:
 
 def short_name(mangled: str) -> str:
     """A kernel's name with its arguments as a reader would give them: 'attend bf16 Bf16 128 by columns'."""
-    found = re.search(r"6FormatE(\d)ELi(\d+)ELb([01])EEENS0_\d+(F16|Bf16)E", mangled)
+    found = re.search(r"6FormatE(\d+)ELi(\d+)ELb([01])EEENS0_\d+(F16|Bf16)E", mangled)
     formats = ("f16", "bf16", "e4m3", "e4m3_rows", "e5m2", "int8", "nvfp4", "int4", "ds_mla_v32")
     if found:
         fmt, columns, rows, half = found.groups()
         return f"attend {formats[int(fmt)]} {half} {columns} by {'rows' if rows == '1' else 'columns'}"
-    found = re.search(r"6appendILNS0_6FormatE(\d)E", mangled)
+    found = re.search(r"6appendILNS0_6FormatE(\d+)E", mangled)
     if found:
         return f"append {formats[int(found[1])]}"
     # A plain function in namespaces: _ZN, then each name behind its length.
@@ -102,6 +102,8 @@ def read_kernels(plugin: Path) -> list[Kernel]:
             device = found[1]
         elif found := re.search(r"Function (\w+):", line):
             kernel = Kernel(short_name(found[1]), device)
+            if kernel.key in kernels:
+                raise RuntimeError(f"{found[1]}: another kernel is called '{kernel.name}' too: teach short_name the difference")
             kernels[kernel.key] = kernel
         elif kernel and (found := re.search(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)", line)):
             kernel.registers, kernel.stack, kernel.shared = map(int, found.groups())
@@ -134,7 +136,10 @@ def beyond_table(table: Path, compiler: str, kernels: list[Kernel]) -> list[str]
     if made_by != compiler:
         print(f"the table is of nvcc {made_by}, this is {compiler}: only the rules are checked")
         return []
-    known = {(r["kernel"], r["device"]): r for r in csv.DictReader(lines[1:])}
+    rows = csv.DictReader(lines[1:])
+    if tuple(rows.fieldnames or ()) != FIELDS:
+        return [f"{table}: expected the columns {', '.join(FIELDS)}: make it anew with --write"]
+    known = {(r["kernel"], r["device"]): r for r in rows}
     wrong = [f"{name}, {device}: in the table, but not built" for name, device in known.keys() - {k.key for k in kernels}]
     for k in kernels:
         if k.key not in known:

@@ -96,6 +96,7 @@ struct Attention {
   std::vector<Row> k, v;
   std::vector<std::vector<float>> q;
   float softcap = 0;
+  Dtype q_dtype = Dtype::kF32;  // or kBf16, which must hold them exactly
   std::vector<float> out = {};
   std::vector<float> lse = {};
 
@@ -109,11 +110,10 @@ struct Attention {
     std::vector<int32_t> blocks(k.size());
     for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<int32_t>(i);
     p.batch = {q_start, &keys, blocks.data(), keys, nullptr, nullptr, nullptr};
-    std::vector<float> queries;
-    for (const std::vector<float>& row : q) queries.insert(queries.end(), row.begin(), row.end());
+    std::vector<uint8_t> queries = bytes_of_queries();
     const int64_t stride = int64_t{4} * dim;
-    p.q = {reinterpret_cast<uint8_t*>(queries.data()), 0, stride, Dtype::kF32};
-    out.assign(queries.size(), NAN);
+    p.q = {queries.data(), 0, stride * (q_dtype == Dtype::kF32 ? 4 : 2) / 4, q_dtype};
+    out.assign(q.size() * static_cast<size_t>(dim), NAN);
     p.out = {reinterpret_cast<uint8_t*>(out.data()), 0, stride, Dtype::kF32};
     lse.assign(q.size(), NAN);
     p.lse = reinterpret_cast<uint8_t*>(lse.data());
@@ -124,10 +124,23 @@ struct Attention {
     p.v = side_of(v_pages);
     std::vector<float> scratch(static_cast<size_t>(kernels.attend_scratch(p.layer)) + 16);
     const auto at = reinterpret_cast<uintptr_t>(scratch.data());
-    kernels.attend(p, {{0, 0, 1, 0, 1, 0}, 0, keys, -1, 0}, scratch.data() + (64 - at % 64) % 64 / 4);
+    kernels.attend(p, {{0, 0, 1, 0, 1, 0}, 0, keys, -1, 0},
+                   scratch.data() + (64 - at % 64) % 64 / 4);
   }
 
  private:
+  std::vector<uint8_t> bytes_of_queries() const {
+    std::vector<uint8_t> bytes;
+    for (const std::vector<float>& row : q) {
+      for (const float x : row) {
+        const uint32_t bits = codec::bits_of(x);
+        for (int i = q_dtype == Dtype::kF32 ? 0 : 2; i < 4; ++i) {
+          bytes.push_back(static_cast<uint8_t>(bits >> (8 * i)));
+        }
+      }
+    }
+    return bytes;
+  }
   static std::vector<uint8_t> pages_of(const std::vector<Row>& rows) {
     std::vector<uint8_t> bytes;
     for (const Row& row : rows) {
@@ -165,22 +178,76 @@ std::vector<float> query_for(int32_t n, int32_t place) {
   return q;
 }
 
-// Over one key lse is the score and out is V. All numbers here are exact in f32.
+constexpr Dtype kQueryDtypes[] = {Dtype::kF32, Dtype::kBf16};
+
+// Over one key lse is the score and out is V. All numbers here are exact in f32; few rows of bf16
+// may become whole numbers with a scale.
+void expect_every_code(const KernelTable& kernels, int32_t n, int32_t heads, Dtype dtype) {
+  const float tolerance = dtype == Dtype::kF32 ? 0.0F : 1e-6F;
+  for (uint32_t zero = 0; zero < 16; ++zero) {
+    const int32_t first = static_cast<int32_t>(zero) * n / 16 % (n - heads + 1);
+    Attention a{n, {row_with(n, 3, zero, 0.5F)}, {row_with(n, 8, 15 - zero, 4.0F)}, {}};
+    a.q_dtype = dtype;
+    for (int32_t h = 0; h < heads; ++h) a.q.push_back(query_for(n, first + h));
+    a.run(kernels);
+    std::vector<float> value(static_cast<size_t>(n));
+    Codec::decode_row(a.v[0].codes.data(), a.v[0].factors.data(), n, value.data());
+    float longest = 0.0F;
+    for (const float x : value) longest = std::max(longest, std::abs(x));
+    for (int32_t h = 0; h < heads; ++h) {
+      const int code = code_of(a.k[0], first + h) - static_cast<int>(zero);
+      ASSERT_NEAR(a.lse[static_cast<size_t>(h)], 0.5F * static_cast<float>(code), 8 * tolerance);
+      for (int32_t i = 0; i < n; ++i) {
+        ASSERT_NEAR(a.out[static_cast<size_t>(h * n + i)], value[static_cast<size_t>(i)],
+                    longest * tolerance)
+            << "n " << n << ", zero " << zero << ", element " << i;
+      }
+    }
+  }
+}
 TEST_P(Int4, ReadsEveryCodeAtEveryZeroPoint) {
   for (const int32_t n : kSizes) {
     for (const int32_t heads : {1, 4, 7, 32}) {  // few rows and many
-      for (uint32_t zero = 0; zero < 16; ++zero) {
-        const int32_t first = static_cast<int32_t>(zero) * n / 16 % (n - heads + 1);
-        Attention a{n, {row_with(n, 3, zero, 0.5F)}, {row_with(n, 8, 15 - zero, 4.0F)}, {}};
-        for (int32_t h = 0; h < heads; ++h) a.q.push_back(query_for(n, first + h));
-        a.run(kernels());
-        std::vector<float> value(static_cast<size_t>(n));
-        Codec::decode_row(a.v[0].codes.data(), a.v[0].factors.data(), n, value.data());
-        for (int32_t h = 0; h < heads; ++h) {
-          const int code = code_of(a.k[0], first + h) - static_cast<int>(zero);
-          ASSERT_EQ(a.lse[static_cast<size_t>(h)], 0.5F * static_cast<float>(code)) << n;
-          const auto row = a.out.begin() + h * n;
-          ASSERT_EQ(std::vector<float>(row, row + n), value) << "n " << n << ", zero " << zero;
+      for (const Dtype dtype : kQueryDtypes) expect_every_code(kernels(), n, heads, dtype);
+    }
+  }
+}
+
+// What is not finite, or too small to be multiplied up, is met as f32 meets it: one key's scale
+// among eleven, in K or in V, seen or of no weight.
+TEST_P(Int4, MeetsScalesOfAnyKind) {
+  constexpr int32_t kN = 64;
+  constexpr int kKeys = 11;
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<Row> k;
+  std::vector<Row> v;
+  for (int i = 0; i < kKeys; ++i) {
+    k.push_back(define(row_of(kN, [&] { return normal(random); })));
+    v.push_back(define(row_of(kN, [&] { return normal(random); })));
+  }
+  std::vector<float> q = row_of(kN, [&] { return static_cast<float>(random() % 17) / 8 - 1; });
+  for (const float scale : {NAN, INFINITY, -INFINITY, 0.0F, 0x1p-130F, 1e-36F, 1e-20F, 1e20F}) {
+    for (const int side : {0, 1}) {
+      for (const float size : {1.0F, 32.0F}) {  // of queries: the second's weights differ widely
+        std::vector<float> x = q;
+        for (float& element : x) element *= size;
+        Attention f32{kN, k, v, std::vector<std::vector<float>>(4, x)};
+        Row& changed = (side == 0 ? f32.k : f32.v)[3];
+        codec::store<uint32_t>(changed.factors.data(), (codec::bits_of(scale) & ~0xFU) | 7);
+        Attention bf16 = f32;
+        bf16.q_dtype = Dtype::kBf16;
+        f32.run(kernels());
+        bf16.run(kernels());
+        float longest = 0.0F;
+        for (const float o : f32.out) longest = std::max(longest, std::abs(o));
+        for (size_t i = 0; i < f32.out.size(); ++i) {
+          const float expected = f32.out[i];
+          const float found = bf16.out[i];
+          ASSERT_TRUE(std::isnan(expected) ? std::isnan(found)
+                                           : std::abs(found - expected) <= longest / 64)
+              << "scale " << scale << ", side " << side << ", size " << size << ", element " << i
+              << ": " << found << ", in f32 " << expected;
         }
       }
     }
@@ -202,17 +269,20 @@ TEST_P(Int4, AnInfiniteQueryMeetsUnrotatedKeys) {
       }
       std::vector<float> q(kN, 1.0F);
       q[5] = infinity;
-      Attention capped{kN, rows, rows, std::vector<std::vector<float>>(size_t(heads), q), 2.0F};
-      capped.run(kernels());
-      for (const float lse : capped.lse) {
-        EXPECT_NEAR(lse, std::log(std::exp(2.0) + std::exp(-2.0)), 1e-5);
+      const std::vector<std::vector<float>> queries(size_t(heads), q);
+      for (const Dtype dtype : kQueryDtypes) {
+        Attention capped{kN, rows, rows, queries, 2.0F, dtype};
+        capped.run(kernels());
+        for (const float lse : capped.lse) {
+          EXPECT_NEAR(lse, std::log(std::exp(2.0) + std::exp(-2.0)), 1e-5);
+        }
+        // Alone with the key of the other sign there is nothing to attend to.
+        const Row& other = rows[infinity > 0 ? 1 : 0];
+        Attention none{kN, {other}, {other}, queries, 0.0F, dtype};
+        none.run(kernels());
+        EXPECT_EQ(none.lse, std::vector<float>(size_t(heads), -INFINITY));
+        EXPECT_EQ(none.out, std::vector<float>(size_t(heads) * kN, 0.0F));
       }
-      // Alone with the key of the other sign there is nothing to attend to.
-      const Row& other = rows[infinity > 0 ? 1 : 0];
-      Attention none{kN, {other}, {other}, std::vector<std::vector<float>>(size_t(heads), q)};
-      none.run(kernels());
-      EXPECT_EQ(none.lse, std::vector<float>(size_t(heads), -INFINITY));
-      EXPECT_EQ(none.out, std::vector<float>(size_t(heads) * kN, 0.0F));
     }
   }
 }
