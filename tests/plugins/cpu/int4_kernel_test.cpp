@@ -245,7 +245,7 @@ TEST_P(Int4, MeetsScalesOfAnyKind) {
           const float expected = f32.out[i];
           const float found = bf16.out[i];
           ASSERT_TRUE(std::isnan(expected) ? std::isnan(found)
-                                           : std::abs(found - expected) <= longest / 64)
+                                           : std::abs(found - expected) <= longest / 16)
               << "scale " << scale << ", side " << side << ", size " << size << ", element " << i
               << ": " << found << ", in f32 " << expected;
         }
