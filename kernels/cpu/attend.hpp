@@ -305,6 +305,16 @@ inline void rescale_rows(const HeadTile& t, Buffers& b) {
   }
 }
 
+// The sums of all rows, permuted as F's values are, in order and in place.
+template <Format F>
+inline void restore_sums(int rows, int dim, Buffers& b) {
+  for (int r = 0; r < rows; ++r) {
+    float* sums = b.out + r * b.out_stride;
+    restore_row<F>(sums, dim, value_factor(F), b.line);
+    memcpy(sums, b.line, static_cast<size_t>(dim) * sizeof(float));
+  }
+}
+
 // Keys of V that are added before the next head's turn: sums are loaded and stored as often.
 constexpr int kValueKeys = 8;
 

@@ -219,11 +219,10 @@ ATTNRT_INLINE void add_whole(const WholeWeights* weights, const HeadKeys& v, int
     Vi sums[R][2];
     for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = splat_i(-weights[r].zero_part);
     for (int t = 0; t < v.n; t += 2) {
-      const int second = t + 1 < v.n ? t + 1 : t;  // behind the last it has no weight
       Vi even;
       Vi odd;
       unpack_codes(_mm_unpacklo_epi8(eight_bytes(row_of(v, t) + i / 2),
-                                     eight_bytes(row_of(v, second) + i / 2)),
+                                     eight_bytes(row_of(v, second_key(v, t)) + i / 2)),
                    even, odd);
       for (int r = 0; r < R; ++r) {
         const Vi w = splat_i(weights[r].pairs[t / 2]);
@@ -299,11 +298,7 @@ inline bool attend_whole_rows(const AttendParams& p, const WorkItem& item, Buffe
                                     attend_whole_tile(p, q, begin, keys, ahead, whole, b);
                                   });
   if (count(unordered(whole.all)) != 0) return false;
-  for (int r = 0; r < rows; ++r) {
-    float* out = b.out + r * b.out_stride;
-    restore_row<computed_as(Format::kInt4)>(out, p.layer.dim_v, 1.0F, b.line);
-    memcpy(out, b.line, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
-  }
+  restore_sums<computed_as(Format::kInt4)>(rows, p.layer.dim_v, b);
   return true;
 }
 

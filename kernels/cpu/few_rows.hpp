@@ -201,11 +201,6 @@ struct FewSums {
   int64_t out_stride;
 };
 
-// The second row of the pair that begins with key t: behind the last it has no weight.
-ATTNRT_INLINE int second_key(const HeadKeys& v, int t) {
-  return t + 1 < v.n ? t + 1 : t;
-}
-
 template <int R>
 ATTNRT_INLINE void load_sums(const float* out, int64_t stride, Vf (&sums)[R][4]) {
   for (int r = 0; r < R; ++r) {

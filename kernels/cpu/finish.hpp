@@ -65,10 +65,7 @@ inline void attend_rows(const AttendParams& p, const WorkItem& item, int rows, M
     attend_tiles<F>(p, item, b);
   }
   if (!uses_matrix<F>(p)) return;
-  for (int r = 0; r < rows; ++r) {
-    restore_row<kAs>(b.out + r * b.out_stride, p.layer.dim_v, value_factor(kAs), b.line);
-    memcpy(b.out + r * b.out_stride, b.line, static_cast<size_t>(p.layer.dim_v) * sizeof(float));
-  }
+  restore_sums<kAs>(rows, p.layer.dim_v, b);
 }
 
 template <Format F>

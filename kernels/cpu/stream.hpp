@@ -23,6 +23,11 @@ ATTNRT_INLINE const uint8_t* scales_of(const HeadKeys& keys, int t) {
   return keys.scales[t] + keys.scale_offset;
 }
 
+// The second of a pair of V's rows that begins with key t: behind the last it has no weight.
+ATTNRT_INLINE int second_key(const HeadKeys& v, int t) {
+  return t + 1 < v.n ? t + 1 : t;
+}
+
 // to[r * kTile + j] = the sum of sums[r][j].
 template <int R, int J>
 ATTNRT_INLINE void store_scores(const Vf (&sums)[R][J], float* to) {

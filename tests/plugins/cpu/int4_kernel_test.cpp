@@ -214,7 +214,8 @@ TEST_P(Int4, ReadsEveryCodeAtEveryZeroPoint) {
 }
 
 // What is not finite, or too small to be multiplied up, is met as f32 meets it: one key's scale
-// among eleven, in K or in V, seen or of no weight.
+// among eleven, in K or in V, seen or of no weight. How exact both are the conformance suite
+// judges; a wrong way here errs by the size of a value.
 TEST_P(Int4, MeetsScalesOfAnyKind) {
   constexpr int32_t kN = 64;
   constexpr int kKeys = 11;
