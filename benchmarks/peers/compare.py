@@ -26,7 +26,7 @@ def main() -> int:
     arguments = parse()
     try:
         if arguments.report:
-            results = [json.loads(path.read_text()) for path in arguments.report]
+            results = [read_report(path) for path in arguments.report]
         else:
             results = [Comparison(arguments).run()]
         result = merge(results)
@@ -154,6 +154,17 @@ class Comparison:
             "calls": sum(len(times) for times in rounds), "kv_gb_s": kv_bytes / ms / 1e6, "gflop_s": shape.flop / ms / 1e6,
         }  # fmt: skip
         self.result["figures"].append(figure | facts)
+
+
+def read_report(path: Path) -> dict:
+    """What --json kept; ValueError where the file holds something else."""
+    try:
+        result = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: expected what --json keeps, found no JSON: {error}") from error
+    if not isinstance(result, dict) or result.get("attnrt_peers") != 1:
+        raise ValueError(f"{path}: expected what --json keeps, with 'attnrt_peers' 1, found other JSON")
+    return result
 
 
 def cpu_name() -> str:

@@ -46,7 +46,11 @@ class CompareTest(unittest.TestCase):
     def test_wrong_use_is_refused_with_what_was_expected(self):
         header, *_ = SHAPES.splitlines()
         (self.folder / "skewed.csv").write_text(f"{header},rest_kv_len\nlong,decode,2,1,64,4,2,64,9\n")
+        (self.folder / "text.json").write_text("bench")
+        (self.folder / "other.json").write_text('{"figures": []}')
         cases = [
+            (("--report", self.folder / "text.json"), "text.json: expected what --json keeps, found no JSON"),
+            (("--report", self.folder / "other.json"), "other.json: expected what --json keeps, with 'attnrt_peers' 1"),
             ((self.shapes, "--only", "attnrt", "--attnrt", "/nowhere/attnrt"), "/nowhere/attnrt: expected the command attnrt"),
             ((self.shapes, "--only", "tensorrt"), "unknown peer 'tensorrt'; known: vllm, torch, onnxruntime, ggml, attnrt"),
             ((self.shapes, "--shapes", "x"), "expected a name of d, p; found x"),
