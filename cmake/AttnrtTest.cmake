@@ -9,6 +9,8 @@ function(attnrt_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/core ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${name} PRIVATE
     ATTNRT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ATTNRT_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  # What is tested is compiled as ever; a fifth of the time that tests take to compile is worth more than theirs.
+  target_compile_options(${name} PRIVATE -O1)
   attnrt_warnings(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   # Only what is given: of an empty value CMake would make nothing, and take the next name for it.
