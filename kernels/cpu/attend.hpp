@@ -270,19 +270,29 @@ ATTNRT_INLINE void score_four_keys(const HeadTile& t, int key, Buffers& b) {
       });
 }
 
-// Raw scores of few rows: kStreamKeys keys at a time of all heads, so that memory is read in order.
-template <Format F, class Tiles>
-inline void score_few_rows(int heads, int n, Tiles tile_of, Prefetcher& ahead, Buffers& b) {
-  const int bytes = row_bytes(F, tile_of(0).p.layer.dim_qk);
-  for (int first = 0; first < n; first += kStreamKeys) {
-    const int stop = first + kStreamKeys < n ? first + kStreamKeys : n;
+// Calls body(head, key, count) for n keys of every head, kStep at a time and kTurn of a head before
+// the next head's: so memory is read in order, or nearly, and a head's q or sums serve for kTurn.
+template <int kTurn, int kStep, class Body>
+ATTNRT_INLINE void in_turns(int heads, int n, Body body) {
+  for (int first = 0; first < n; first += kTurn) {
+    const int stop = first + kTurn < n ? first + kTurn : n;
     for (int h = 0; h < heads; ++h) {
-      for (int key = first; key < stop; key += 4) {
-        ahead.use(4 * bytes);
-        score_four_keys<F>(tile_of(h), key, b);
+      for (int key = first; key < stop; key += kStep) {
+        body(h, key, stop - key < kStep ? stop - key : kStep);
       }
     }
   }
+}
+
+// Raw scores of few rows.
+template <Format F, class Tiles>
+inline void score_few_rows(int heads, int n, Tiles tile_of, Prefetcher& ahead, Buffers& b) {
+  const int bytes = row_bytes(F, tile_of(0).p.layer.dim_qk);
+  in_turns<kStreamKeys, 4>(
+      heads, n, [&](int h, int key, int) __attribute__((always_inline)) {
+        ahead.use(4 * bytes);
+        score_four_keys<F>(tile_of(h), key, b);
+      });
 }
 
 // Raw scores of many rows.
@@ -343,13 +353,11 @@ inline void add_few_rows(int heads, int n, Tiles tile_of, const bool* special, P
     }
   }
   const int bytes = row_bytes(F, tile_of(0).p.layer.dim_v);
-  for (int key = 0; key < n; key += kValueKeys) {
-    const int count = n - key < kValueKeys ? n - key : kValueKeys;
-    for (int h = 0; h < heads; ++h) {
-      ahead.use(count * bytes);
-      if (!special[h]) add_some_values<F>(tile_of(h), key, count, b);
-    }
-  }
+  in_turns<kValueKeys, kValueKeys>(
+      heads, n, [&](int h, int key, int count) __attribute__((always_inline)) {
+        ahead.use(count * bytes);
+        if (!special[h]) add_some_values<F>(tile_of(h), key, count, b);
+      });
 }
 
 template <Format F>

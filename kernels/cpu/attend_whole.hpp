@@ -18,20 +18,9 @@ static_assert(kWholeKeys == kW);
 // Codes that are unpacked together: first those of even elements, then those of odd ones.
 constexpr int kWholeChunk = 32;
 
-// Nothing beside the buffers of attend.hpp: q's numbers stand where its floats would.
-struct MatrixBuffers {};
-
-constexpr MapFunction kExp2 = nullptr;  // softmax is in powers of e
-
-inline void cut_matrix(const LayerParams&, Scratch&, MatrixBuffers&) {}
-
-template <Format F>
-inline bool uses_matrix(const AttendParams& p) {
-  return is_rotated(F) && p.q.dtype == Dtype::kBf16;
-}
-
 struct WholeRows {
-  int16_t* q;  // [row][dim_qk], each chunk's even elements before its odd ones
+  int16_t*
+      q;  // [row][dim_qk] where floats would stand, each chunk's even elements before its odd ones
   WholeQuery query[kMaxRows];
   Vf all;  // NaN once a weight was not finite
 };
@@ -263,26 +252,20 @@ inline void attend_whole_tile(const AttendParams& p, const QueryRows& q, int32_t
   const auto tile_of = [&](int h) { return head_tile(p, q, begin, h, keys); };
   const int k_bytes = row_bytes(Format::kInt4, p.layer.dim_qk);
   const int v_bytes = row_bytes(Format::kInt4, p.layer.dim_v);
-  for (int first = 0; first < keys.n; first += kStreamKeys) {
-    const int stop = first + kStreamKeys < keys.n ? first + kStreamKeys : keys.n;
-    for (int h = 0; h < q.kv_heads; ++h) {
-      for (int key = first; key < stop; key += 4) {
+  in_turns<kStreamKeys, 4>(
+      q.kv_heads, keys.n, [&](int h, int key, int) __attribute__((always_inline)) {
         ahead.use(4 * k_bytes);
         score_four_whole(tile_of(h), key, whole, b);
-      }
-    }
-  }
+      });
   for (int h = 0; h < q.kv_heads; ++h) {
     weigh(tile_of(h), nullptr, nullptr, 1.0F, b);
     rescale_rows(tile_of(h), b);
   }
-  for (int key = 0; key < keys.n; key += kWholeKeys) {
-    const int n = keys.n - key < kWholeKeys ? keys.n - key : kWholeKeys;
-    for (int h = 0; h < q.kv_heads; ++h) {
-      ahead.use(n * v_bytes);
-      add_whole_keys(tile_of(h), key, n, whole, b);
-    }
-  }
+  in_turns<kWholeKeys, kWholeKeys>(
+      q.kv_heads, keys.n, [&](int h, int key, int n) __attribute__((always_inline)) {
+        ahead.use(n * v_bytes);
+        add_whole_keys(tile_of(h), key, n, whole, b);
+      });
 }
 
 // Everything of an item of few rows up to its sums, in order, and row states. Returns false where
@@ -300,15 +283,6 @@ inline bool attend_whole_rows(const AttendParams& p, const WorkItem& item, Buffe
   if (count(unordered(whole.all)) != 0) return false;
   restore_sums<computed_as(Format::kInt4)>(rows, p.layer.dim_v, b);
   return true;
-}
-
-template <Format F>
-inline bool attend_on_matrix(const AttendParams& p, const WorkItem& item, MatrixBuffers&,
-                             Buffers& b) {
-  if constexpr (is_rotated(F)) {
-    return item.rows.q_count * p.layer.group <= kStreamLimit && attend_whole_rows(p, item, b);
-  }
-  return false;
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // All kernels of one instruction set, from the headers that the including file has chosen:
 // ATTNRT_CPU_ISA names the namespace, simd_*.hpp and load_*.hpp come before this file,
-// ATTNRT_CPU_MATRIX is attend_matrix.hpp, attend_dots.hpp, attend_whole.hpp or no_matrix.hpp.
+// ATTNRT_CPU_MATRIX is attend_matrix.hpp, attend_dots.hpp, attend_nibbles.hpp or no_matrix.hpp.
 #pragma once
 
 // In this order: each file uses what stands before it.

@@ -1,6 +1,6 @@
 // Kernels for AVX2, FMA and F16C.
 #define ATTNRT_CPU_ISA isa_avx2
-#define ATTNRT_CPU_MATRIX "kernels/cpu/attend_whole.hpp"
+#define ATTNRT_CPU_MATRIX "kernels/cpu/attend_nibbles.hpp"
 #include "kernels/cpu/dot_none.hpp"
 #include "kernels/cpu/load_avx2.hpp"
 // Needs the above.

@@ -51,6 +51,16 @@ ATTNRT_INLINE Vf load_e2m1(const uint8_t* p) {
   return floats(or_i(bits(x), sign));
 }
 
+// 2 kW values of e2m1 times 2, two a byte, the low nibble first: the even ones, the odd ones.
+ATTNRT_INLINE void load_doubled_e2m1(const uint8_t* p, Vf& even, Vf& odd) {
+  const __m128i doubled = _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+  const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  const __m128i low = _mm_and_si128(codes, _mm_set1_epi8(0xF));
+  const __m128i high = _mm_and_si128(_mm_srli_epi16(codes, 4), _mm_set1_epi8(0xF));
+  even = to_float(_mm256_cvtepi8_epi32(_mm_shuffle_epi8(doubled, low)));
+  odd = to_float(_mm256_cvtepi8_epi32(_mm_shuffle_epi8(doubled, high)));
+}
+
 // 2 kW codes of four bits, two a byte, the low nibble first, less the zero point: the even ones,
 // the odd ones.
 ATTNRT_INLINE void load_int4(const uint8_t* p, Vf zero_point, Vf& even, Vf& odd) {

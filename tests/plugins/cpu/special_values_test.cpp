@@ -17,34 +17,42 @@ namespace {
 constexpr int32_t kDim = 64;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// One sequence, K all zeros (so weights are equal), V all ones but for one key. Cache and q are of
-// one type: bf16 goes over the matrix unit where there is one.
+const char* kernel_of(Format format) {
+  if (format == Format::kNvfp4Linear) return "attend_nvfp4";
+  return format == Format::kNvfp4Swizzled ? "attend_nvfp4_swizzled" : "attend";
+}
+
+// One sequence, K all zeros (so weights are equal), V all ones but for one key. q is f32 where the
+// cache is, else bf16, which goes over the matrix unit where there is one.
 class Poisoned {
  public:
-  Poisoned(bool bf16, int32_t q_len, int32_t keys, int32_t group)
-      : dtype_(bf16 ? ATTNRT_DTYPE_BF16 : ATTNRT_DTYPE_F32),
+  Poisoned(Format format, int32_t q_len, int32_t keys, int32_t group)
+      : format_(format),
+        dtype_(format == Format::kF32 ? ATTNRT_DTYPE_F32 : ATTNRT_DTYPE_BF16),
         q_len_(q_len),
         group_(group),
         batch_({{q_len, keys}}, 16),
         k_(dtype_, {keys, 1, kDim}),
         v_(dtype_, {keys, 1, kDim}),
         q_(dtype_, {q_len, group, kDim}),
-        cache_(spec(bf16, batch_)) {
+        cache_(spec(format, batch_)) {
     v_.fill(1.0);
   }
   void poison_value(int32_t key, double x) { v_.set(key, 0, 5, x); }
   void poison_key(int32_t key, double x) { k_.set(key, 0, 5, x); }
   void fill_queries(double x) { q_.fill(x); }
+  // The first block of a key's value, of nvfp4, whose appends store no NaN.
+  void poison_value_block(int32_t key) { block_of_ = key; }
 
   DenseTensor run(const std::string& isa) {
     DriverOptions options;
     options.options = {{"isa", isa}};
     PluginDriver driver(kCpuPlugin, options);
-    attnrt_layer_class layer = make_layer_class(
-        ATTNRT_OP_APPEND, dtype_ == ATTNRT_DTYPE_F32 ? "f32" : "bf16", group_, 1, kDim, kDim);
+    attnrt_layer_class layer =
+        make_layer_class(ATTNRT_OP_APPEND, name(format_).data(), group_, 1, kDim, kDim);
     layer.q_dtype = dtype_;
     layer.out_dtype = ATTNRT_DTYPE_F32;
-    const OpHandle append = driver.prepare("attend", layer);
+    const OpHandle append = driver.prepare(kernel_of(format_), layer);
     const std::vector<int64_t> slots = batch_.key_slots();
     AppendCall stored;
     stored.k = k_.view();
@@ -52,8 +60,9 @@ class Poisoned {
     stored.cache = cache_.view();
     stored.slots = slots;
     driver.append(*append, stored);
+    if (block_of_ >= 0) spoil_scale(slots[static_cast<size_t>(block_of_)]);
     layer.op = ATTNRT_OP_MIXED;
-    const OpHandle attend = driver.prepare("attend", layer);
+    const OpHandle attend = driver.prepare(kernel_of(format_), layer);
     DenseTensor out(ATTNRT_DTYPE_F32, {q_len_, group_, kDim});
     AttendCall call;
     call.q = q_.view();
@@ -64,14 +73,27 @@ class Poisoned {
   }
 
  private:
-  static CacheSpec spec(bool bf16, const TestBatch& batch) {
+  static CacheSpec spec(Format format, const TestBatch& batch) {
     CacheSpec s;
-    s.format = bf16 ? Format::kBf16 : Format::kF32;
+    s.format = format;
     s.head_dim = {kDim, kDim};
     s.blocks = batch.blocks();
     return s;
   }
+  void spoil_scale(int64_t slot) {
+    const attnrt_cache_side v = cache_.view().v;
+    const int64_t size = cache_.view().block_size;
+    const int64_t token = slot % size;
+    // nvfp4_swizzled: four tokens' scales of a block stand side by side, here where the first's
+    // would stand.
+    const int64_t at = format_ == Format::kNvfp4Swizzled
+                           ? token / 4 * 4 * v.scale_token_stride + token % 4
+                           : token * v.scale_token_stride;
+    static_cast<uint8_t*>(v.scales)[slot / size * v.scale_block_stride + at] = 0x7F;
+  }
+  Format format_;
   int32_t dtype_, q_len_, group_;
+  int32_t block_of_ = -1;
   TestBatch batch_;
   DenseTensor k_, v_, q_;
   PagedCache cache_;
@@ -79,14 +101,14 @@ class Poisoned {
 
 class SpecialValues : public ::testing::TestWithParam<std::string> {};
 
-constexpr bool kTypes[] = {false, true};  // bf16?
+constexpr Format kTypes[] = {Format::kF32, Format::kBf16};
 
 TEST_P(SpecialValues, AMaskedValueDoesNotLeak) {
   // Few rows read pages directly, many go through a packed tile.
-  for (const bool bf16 : kTypes)
+  for (const Format format : kTypes)
     for (const int32_t group : {1, 16}) {
       for (const double x : {std::nan(""), double{kInfinity}, -double{kInfinity}}) {
-        Poisoned p(bf16, 6, 70, group);
+        Poisoned p(format, 6, 70, group);
         p.poison_value(67, x);  // seen by queries 3, 4, 5 alone
         const DenseTensor out = p.run(GetParam());
         for (int32_t i = 0; i < 6; ++i) {
@@ -101,9 +123,30 @@ TEST_P(SpecialValues, AMaskedValueDoesNotLeak) {
     }
 }
 
+TEST_P(SpecialValues, AMaskedBlockOfNanDoesNotLeak) {
+  for (const Format format : {Format::kNvfp4Linear, Format::kNvfp4Swizzled})
+    for (const int32_t group : {1, 16}) {
+      Poisoned p(format, 6, 70, group);
+      const DenseTensor clean = p.run(GetParam());
+      p.poison_value_block(67);  // seen by queries 3, 4, 5 alone
+      const DenseTensor out = p.run(GetParam());
+      for (int32_t i = 0; i < 6; ++i) {
+        for (int32_t d = 0; d < kDim; ++d) {
+          SCOPED_TRACE(::testing::Message() << name(format) << ", group " << group << ", query "
+                                            << i << ", element " << d);
+          if (i >= 3 && d < 16) {
+            EXPECT_TRUE(std::isnan(out.get(i, 0, d)));
+          } else {
+            EXPECT_NEAR(out.get(i, 0, d), clean.get(i, 0, d), 1e-2);
+          }
+        }
+      }
+    }
+}
+
 TEST_P(SpecialValues, AnInfiniteValueIsTheResultOfWhoeverSeesIt) {
-  for (const bool bf16 : kTypes) {
-    Poisoned p(bf16, 6, 70, 1);
+  for (const Format format : kTypes) {
+    Poisoned p(format, 6, 70, 1);
     p.poison_value(3, kInfinity);
     const DenseTensor out = p.run(GetParam());
     for (int32_t i = 0; i < 6; ++i) EXPECT_EQ(out.get(i, 0, 5), kInfinity) << "query " << i;
@@ -111,9 +154,9 @@ TEST_P(SpecialValues, AnInfiniteValueIsTheResultOfWhoeverSeesIt) {
 }
 
 TEST_P(SpecialValues, ANanKeyMakesTheRowsNanThatSeeIt) {
-  for (const bool bf16 : kTypes)
+  for (const Format format : kTypes)
     for (const int32_t group : {1, 16}) {
-      Poisoned p(bf16, 6, 70, group);
+      Poisoned p(format, 6, 70, group);
       p.poison_key(67, std::nan(""));
       const DenseTensor out = p.run(GetParam());
       for (int32_t i = 0; i < 6; ++i) {
@@ -123,9 +166,9 @@ TEST_P(SpecialValues, ANanKeyMakesTheRowsNanThatSeeIt) {
 }
 
 TEST_P(SpecialValues, AScoreOfMinusInfinityIsWeightZero) {
-  for (const bool bf16 : kTypes)
+  for (const Format format : kTypes)
     for (const int32_t group : {1, 16}) {
-      Poisoned p(bf16, 6, 70, group);
+      Poisoned p(format, 6, 70, group);
       p.fill_queries(1.0);
       p.poison_key(10, -double{kInfinity});
       p.poison_value(10, std::nan(""));
@@ -135,9 +178,9 @@ TEST_P(SpecialValues, AScoreOfMinusInfinityIsWeightZero) {
 }
 
 TEST_P(SpecialValues, ANanValueCountsThoughItsWeightVanishes) {
-  for (const bool bf16 : kTypes) {
+  for (const Format format : kTypes) {
     for (const int32_t group : {1, 16}) {
-      Poisoned p(bf16, 6, 70, group);
+      Poisoned p(format, 6, 70, group);
       p.fill_queries(1.0);
       p.poison_key(67, -2000.0);  // exp(-250) is 0 in f32
       p.poison_value(67, std::nan(""));
@@ -150,8 +193,8 @@ TEST_P(SpecialValues, ANanValueCountsThoughItsWeightVanishes) {
 }
 
 TEST_P(SpecialValues, ANanQueryIsItsOwnAffair) {
-  for (const bool bf16 : kTypes) {
-    Poisoned p(bf16, 6, 70, 1);
+  for (const Format format : kTypes) {
+    Poisoned p(format, 6, 70, 1);
     p.fill_queries(std::nan(""));
     EXPECT_TRUE(std::isnan(p.run(GetParam()).get(0, 0, 0)));
   }
