@@ -18,6 +18,7 @@ from shapes import Shape, choose, read_shapes
 ROOT = HERE.parents[1]
 PEERS = ("vllm", "torch", "onnxruntime", "ggml")
 OURS = "attnrt"
+KEPT = ("machine", "threads", "kv_mib", "huge_pages_for_peers", "versions", "shapes", "limits", "figures", "left_out")
 FORMATS = ("bf16", "f16", "f32", "fp8_e4m3", "fp8_e5m2", "int8_per_token_head", "fp8_per_token_head",
            "int4_per_token_head", "nvfp4_linear")  # fmt: skip
 
@@ -164,6 +165,9 @@ def read_report(path: Path) -> dict:
         raise ValueError(f"{path}: expected what --json keeps, found no JSON: {error}") from error
     if not isinstance(result, dict) or result.get("attnrt_peers") != 1:
         raise ValueError(f"{path}: expected what --json keeps, with 'attnrt_peers' 1, found other JSON")
+    missing = [key for key in KEPT if key not in result]
+    if missing:
+        raise ValueError(f"{path}: expected what --json keeps, found no '{missing[0]}'")
     return result
 
 

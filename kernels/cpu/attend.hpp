@@ -274,6 +274,7 @@ ATTNRT_INLINE void score_four_keys(const HeadTile& t, int key, Buffers& b) {
 // the next head's: so memory is read in order, or nearly, and a head's q or sums serve for kTurn.
 template <int kTurn, int kStep, class Body>
 ATTNRT_INLINE void in_turns(int heads, int n, Body body) {
+  static_assert(kTurn % kStep == 0);
   for (int first = 0; first < n; first += kTurn) {
     const int stop = first + kTurn < n ? first + kTurn : n;
     for (int h = 0; h < heads; ++h) {

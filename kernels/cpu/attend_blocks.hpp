@@ -1,5 +1,5 @@
 // Few query rows over nvfp4 straight from the pages (AVX2): codes become f32 in registers, times
-// their block's scale, for the products that 16 bits go through, too (stream.hpp).
+// their block's scale, and are multiplied as values of 16 bits are in stream.hpp.
 //
 // All is exact up to the products, as in staged rows (stage.hpp). Sums that are not finite send the
 // item to those, since a weight of 0 does not make a NaN 0.

@@ -1,5 +1,5 @@
-// Few query rows over codes of four bits without AVX-512 go straight over the pages: int4 in whole
-// numbers where queries are bf16, nvfp4 in f32. All other work is as in attend.hpp.
+// On AVX2 few query rows over codes of four bits go straight over the pages: int4 in whole numbers
+// where queries are bf16, nvfp4 in f32. All other work is as in attend.hpp.
 #pragma once
 
 #include "kernels/cpu/attend_blocks.hpp"

@@ -19,8 +19,8 @@ static_assert(kWholeKeys == kW);
 constexpr int kWholeChunk = 32;
 
 struct WholeRows {
-  int16_t*
-      q;  // [row][dim_qk] where floats would stand, each chunk's even elements before its odd ones
+  // [row][dim_qk], where floats would stand; each chunk's even elements before its odd ones.
+  int16_t* q;
   WholeQuery query[kMaxRows];
   Vf all;  // NaN once a weight was not finite
 };

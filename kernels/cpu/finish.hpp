@@ -37,7 +37,7 @@ inline void write_row(const AttendParams& p, const RowPlace& place, int32_t kv_h
          sizeof(lse));
 }
 
-// A partial result: m of all rows, l of all rows, then the permuted sums.
+// A partial result: m of all rows, l of all rows, then the sums as attend_rows leaves them.
 inline void write_partial(const AttendParams& p, const WorkItem& item, int rows, const Buffers& b) {
   float* slot = p.partials + item.partial;
   memcpy(slot, b.state.m, static_cast<size_t>(rows) * sizeof(float));
@@ -49,7 +49,7 @@ ATTNRT_INLINE int32_t kv_head_of(const AttendParams& p, const RowPlace& place) {
   return place.head / p.layer.group;
 }
 
-// Sums of all rows; they stand in order where the layer uses the matrix unit, else permuted.
+// Sums of all rows; they stand in order where uses_matrix says so, else permuted.
 template <Format F>
 inline void attend_rows(const AttendParams& p, const WorkItem& item, int rows, MatrixBuffers& m,
                         Buffers& b) {

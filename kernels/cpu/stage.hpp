@@ -1,5 +1,6 @@
-// Formats that are not read in place: a head's rows of a tile become bf16 in a thread's scratch,
-// exactly, and what follows is what bf16 caches go through.
+// Formats that are not read in place, unless an instruction set has a way of its own: a head's rows
+// of a tile become bf16 in a thread's scratch, exactly, and what follows is what bf16 caches go
+// through.
 //
 // nvfp4: e2m1 codes have 2 significant bits and their block's e4m3 scale 4, so a product has 6.
 // fp8_ds_mla_v4 and _v41: e4m3 codes and powers of two.

@@ -69,10 +69,11 @@ class GatesTest(unittest.TestCase):
             (attend(without="HMMA"), at + "no HMMA"),
             (attend(without="LDSM"), at + "no LDSM"),
             (attend("LDGSTS.E [R3], [R4.64]", without=".128"), at + "no asynchronous copy of 16 bytes"),
+            (attend(without="LDGSTS"), at + "no LDGSTS", at + "no asynchronous copy of 16 bytes"),
         ]
-        for kernel, complaint in cases:
-            with self.subTest(complaint):
-                self.expect(self.gates(kernel, write=True), complaint)
+        for kernel, *complaints in cases:
+            with self.subTest(complaints):
+                self.expect(self.gates(kernel, write=True), *complaints)
                 self.assertFalse(self.table.exists())
 
     def test_more_than_the_table_allows_is_named(self):
@@ -108,7 +109,23 @@ class GatesTest(unittest.TestCase):
         done = self.gates(attend())
         self.assertEqual(done.returncode, 1)
         self.assertIn("expected the columns kernel, device, registers", done.stderr)
+        self.table.write_text("")
+        self.assertIn("only the rules are checked", self.gates(attend()).stdout)
+        self.gates(attend(), write=True)
+        self.table.write_text(self.table.read_text().replace(",40,", ",many,"))
+        self.expect(self.gates(attend()), f"{self.table}: expected numbers for {ATTEND_NAME}, sm_90: make it anew with --write")
         self.expect(self.gates(), "plugin.so has no device code")
+
+    def test_without_cuobjdump_it_says_so_and_is_skipped(self):
+        for tool in self.folder.glob("**/nvdisasm"):
+            tool.unlink()
+        done = self.gates(attend())
+        self.assertEqual((done.returncode, done.stderr), (77, "cuobjdump is not there: run tools/cuda/install.sh\n"))
+
+    def test_what_cuobjdump_says_when_it_fails_is_passed_on(self):
+        for tool in self.folder.glob("**/cuobjdump"):
+            tool.write_text("#!/bin/sh\necho no such file >&2\nexit 1\n")
+        self.expect(self.gates(attend()), "gates.py: cuobjdump -res-usage plugin.so: no such file")
 
     def test_two_kernels_of_one_name_are_not_one(self):
         other = "_ZN6attnrt5other11page_tablesEv"

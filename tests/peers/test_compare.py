@@ -48,7 +48,9 @@ class CompareTest(unittest.TestCase):
         (self.folder / "skewed.csv").write_text(f"{header},rest_kv_len\nlong,decode,2,1,64,4,2,64,9\n")
         (self.folder / "text.json").write_text("bench")
         (self.folder / "other.json").write_text('{"figures": []}')
+        (self.folder / "part.json").write_text('{"attnrt_peers": 1}')
         cases = [
+            (("--report", self.folder / "part.json"), "part.json: expected what --json keeps, found no 'machine'"),
             (("--report", self.folder / "text.json"), "text.json: expected what --json keeps, found no JSON"),
             (("--report", self.folder / "other.json"), "other.json: expected what --json keeps, with 'attnrt_peers' 1"),
             ((self.shapes, "--only", "attnrt", "--attnrt", "/nowhere/attnrt"), "/nowhere/attnrt: expected the command attnrt"),

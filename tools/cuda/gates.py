@@ -3,7 +3,7 @@
 
 usage: tools/cuda/gates.py PLUGIN.so NVCC_VERSION [--table CSV] [--write]
 
-Reads a plugin's device code (cuobjdump, of tools/cuda/install.sh) and prints what breaks a rule:
+Reads the device code of a plugin, or of an object file (cuobjdump, of tools/cuda/install.sh), and prints what breaks a rule:
 - no stack, no local memory: no LDL, STL;
 - kernels that multiply have tensor core instructions (HMMA), ldmatrix (LDSM) and asynchronous copies of 16 bytes
   (LDGSTS.…128) on every device;
@@ -88,6 +88,9 @@ def short_name(mangled: str) -> str:
     found = re.search(r"6appendILNS0_6FormatE(\d+)E", mangled)
     if found:
         return f"append {formats[int(found[1])]}"
+    found = re.search(r"6finishI\d+_*(\w+?)EE", mangled)
+    if found:
+        return f"finish {found[1]}"
     # A plain function in namespaces: _ZN, then each name behind its length.
     names = re.findall(r"\d+([a-z][a-z_]*)", mangled)
     return names[-1].replace("_", " ") if names else mangled
@@ -112,7 +115,10 @@ def read_kernels(plugin: Path) -> list[Kernel]:
         if found := re.search(r"arch = (\w+)", line):
             device = found[1]
         elif found := re.search(r"Function : (\w+)", line):
-            kernel = kernels[short_name(found[1]), device]
+            key = short_name(found[1]), device
+            if key not in kernels:
+                raise RuntimeError(f"{found[1]}, {device}: cuobjdump -sass lists it, -res-usage does not")
+            kernel = kernels[key]
         elif found := re.match(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+ )?([A-Z0-9]+)((?:\.\w+)*)", line):
             kernel.instructions[found[1]] += 1
             kernel.wide_copies += found[1] == "LDGSTS" and ".128" in found[2]
@@ -131,15 +137,18 @@ def beyond_table(table: Path, compiler: str, kernels: list[Kernel]) -> list[str]
     """What is larger than the table says, or not the same kernels; nothing with another compiler."""
     if not table.exists():
         return [f"{table} is not there: make it with --write"]
-    lines = table.read_text().splitlines()
-    made_by = lines[0].removeprefix("# nvcc ").split(";")[0]
+    head, *lines = table.read_text().splitlines() or [""]
+    made_by = head.removeprefix("# nvcc ").split(";")[0]
     if made_by != compiler:
         print(f"the table is of nvcc {made_by}, this is {compiler}: only the rules are checked")
         return []
-    rows = csv.DictReader(lines[1:])
+    rows = csv.DictReader(lines)
     if tuple(rows.fieldnames or ()) != FIELDS:
         return [f"{table}: expected the columns {', '.join(FIELDS)}: make it anew with --write"]
     known = {(r["kernel"], r["device"]): r for r in rows}
+    for (name, device), r in known.items():
+        if not all((r[number] or "").isdigit() for number in FIELDS[2:]):
+            return [f"{table}: expected numbers for {name}, {device}: make it anew with --write"]
     wrong = [f"{name}, {device}: in the table, but not built" for name, device in known.keys() - {k.key for k in kernels}]
     for k in kernels:
         if k.key not in known:

@@ -150,6 +150,33 @@ TEST(Attend, ScalesForEveryBlockOf16Values) {
   }
 }
 
+// Up to eight rows a KV head some instruction sets read them from the pages.
+TEST(Attend, FewRowsOverBlocksOf16Values) {
+  struct Sizes {
+    const char* format;
+    int32_t qk, v;
+  };
+  const Sizes sizes[] = {{"nvfp4_linear", 32, 32},   {"nvfp4_linear", 48, 48},
+                         {"nvfp4_linear", 144, 144}, {"nvfp4_linear", 192, 128},
+                         {"nvfp4_swizzled", 64, 64}, {"nvfp4_swizzled", 192, 128}};
+  for (const Sizes& size : sizes) {
+    for (const int32_t rows : {1, 3, 5, 7, 8, 9}) {
+      for (const int32_t window : {0, 37}) {
+        CpuCase c;
+        c.format = size.format;
+        c.q_dtype = rows % 2 == 0 ? ATTNRT_DTYPE_BF16 : ATTNRT_DTYPE_F16;
+        c.q_heads = 2 * rows;
+        c.qk = size.qk;
+        c.v = size.v;
+        c.window = window;
+        if (window != 0) c.features |= ATTNRT_FEATURE_WINDOW;
+        c.lengths = {{1, 70}, {1, 1000}, {1, 203}};
+        expect_all_close(c);
+      }
+    }
+  }
+}
+
 TEST(Attend, BlocksOfAnySize) {
   for (const int32_t block : {1, 2, 3, 8, 13, 24, 64, 100, 128, 255, 256}) {
     for (const int32_t layout : {ATTNRT_LAYOUT_NHD, ATTNRT_LAYOUT_HND}) {

@@ -48,8 +48,9 @@ class Poisoned {
     DriverOptions options;
     options.options = {{"isa", isa}};
     PluginDriver driver(kCpuPlugin, options);
+    const std::string cache_format(name(format_));
     attnrt_layer_class layer =
-        make_layer_class(ATTNRT_OP_APPEND, name(format_).data(), group_, 1, kDim, kDim);
+        make_layer_class(ATTNRT_OP_APPEND, cache_format.c_str(), group_, 1, kDim, kDim);
     layer.q_dtype = dtype_;
     layer.out_dtype = ATTNRT_DTYPE_F32;
     const OpHandle append = driver.prepare(kernel_of(format_), layer);
