@@ -19,6 +19,12 @@ Error out_of_memory(uint64_t bytes) {
                "the system has not got them", "give the cache fewer blocks, or smaller bounds"};
 }
 
+Error out_of_device_memory(uint64_t bytes) {
+  return Error{ErrorCode::kInternal, "session", std::to_string(bytes) + " bytes of device memory",
+               "options.device_allocator has not got them",
+               "give the cache fewer blocks, or smaller bounds"};
+}
+
 // Whole huge pages at a huge page's edge: decoding is bound by address translation otherwise.
 void* map_huge(uint64_t bytes, uint64_t& mapped) {
   mapped = (bytes + kHugePage - 1) / kHugePage * kHugePage;
@@ -48,6 +54,7 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   if (this == &other) return *this;
   release();
   device_ = other.device_;
+  allocator_ = other.allocator_;
   place_ = other.place_;
   data_ = std::exchange(other.data_, nullptr);
   bytes_ = std::exchange(other.bytes_, 0);
@@ -55,10 +62,24 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   return *this;
 }
 
-Result<Memory> Memory::allocate(const DeviceFunctions& device, Place place, uint64_t bytes,
-                                uint64_t alignment) {
+Status Memory::take(uint64_t alignment) {
+  if (from_engine()) {
+    data_ = allocator_.allocate(allocator_.ctx, bytes_, alignment);
+    if (data_ == nullptr) return out_of_device_memory(bytes_);
+    return Done{};
+  }
+  const attnrt_device_service* service = device_.service;
+  auto* function = place_ == Place::kStaging ? service->allocate_pinned : service->allocate;
+  return load::call_plugin("device memory", "allocate", [&](attnrt_error* error) {
+    return function(device_.instance, bytes_, &data_, error);
+  });
+}
+
+Result<Memory> Memory::allocate(const DeviceFunctions& device, const DeviceAllocator& allocator,
+                                Place place, uint64_t bytes, uint64_t alignment) {
   Memory memory;
   memory.device_ = device;
+  memory.allocator_ = allocator;
   memory.place_ = place;
   if (bytes == 0) return memory;
   if (device.service == nullptr) {
@@ -74,20 +95,14 @@ Result<Memory> Memory::allocate(const DeviceFunctions& device, Place place, uint
     memory.bytes_ = bytes;
     return memory;
   }
-  const attnrt_device_service* service = device.service;
-  const bool pinned = place == Place::kStaging;
-  Status got = load::call_plugin("device memory", "allocate", [&](attnrt_error* error) {
-    auto* function = pinned ? service->allocate_pinned : service->allocate;
-    return function(device.instance, bytes, &memory.data_, error);
-  });
-  if (!got) return got.error();
   memory.bytes_ = bytes;
-  if (pinned) {
+  if (Status got = memory.take(alignment); !got) return got.error();
+  if (place == Place::kStaging) {
     std::memset(memory.data_, 0, bytes);
     return memory;
   }
   Status zeroed = load::call_plugin("device memory", "zero", [&](attnrt_error* error) {
-    return service->zero(device.instance, memory.data_, bytes, nullptr, error);
+    return device.service->zero(device.instance, memory.data_, bytes, nullptr, error);
   });
   if (!zeroed) return zeroed.error();
   if (Status done = wait_for(device, nullptr); !done) return done.error();
@@ -96,7 +111,9 @@ Result<Memory> Memory::allocate(const DeviceFunctions& device, Place place, uint
 
 void Memory::release() {
   if (data_ == nullptr) return;
-  if (device_.service != nullptr) {
+  if (device_.service != nullptr && from_engine()) {
+    allocator_.release(allocator_.ctx, data_);
+  } else if (device_.service != nullptr) {
     auto* function =
         place_ == Place::kStaging ? device_.service->release_pinned : device_.service->release;
     // Nothing is left to do about memory that a device will not take back.

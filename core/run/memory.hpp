@@ -22,16 +22,22 @@ class Memory {
   Memory& operator=(Memory&& other) noexcept;
   ~Memory() { release(); }
 
-  // Zeroed. Large host areas are backed by huge pages where the system has them.
-  static Result<Memory> allocate(const DeviceFunctions& device, Place place, uint64_t bytes,
-                                 uint64_t alignment);
+  // Zeroed. Large host areas are backed by huge pages where the system has them. `allocator`, if it
+  // has functions, gives a device's memory.
+  static Result<Memory> allocate(const DeviceFunctions& device, const DeviceAllocator& allocator,
+                                 Place place, uint64_t bytes, uint64_t alignment);
   void* data() const { return data_; }
   uint64_t bytes() const { return bytes_; }
 
  private:
   void release();
+  Status take(uint64_t alignment);  // bytes_ of a device's memory
+  [[nodiscard]] bool from_engine() const {
+    return allocator_.allocate != nullptr && place_ == Place::kDevice;
+  }
 
   DeviceFunctions device_;
+  DeviceAllocator allocator_;
   Place place_ = Place::kDevice;
   void* data_ = nullptr;
   uint64_t bytes_ = 0;

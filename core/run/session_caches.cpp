@@ -129,7 +129,7 @@ Result<uint8_t*> pool_memory(Session::Impl& impl, const PoolLayout& layout, int6
   }
   if (impl.options.memory != nullptr) return static_cast<uint8_t*>(impl.options.memory);
   Result<Memory> memory =
-      Memory::allocate(impl.device(), Memory::Place::kDevice,
+      Memory::allocate(impl.device(), impl.options.device_allocator, Memory::Place::kDevice,
                        static_cast<uint64_t>(chunks * layout.chunk_bytes), 4096);
   if (!memory) return memory.error();
   impl.cache = std::move(*memory);

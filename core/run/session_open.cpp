@@ -42,6 +42,12 @@ class Builder {
                            "name a device that is here, e.g. cuda:0"},
                      ""};
     }
+    const DeviceAllocator& own = impl_.options.device_allocator;
+    if ((own.allocate == nullptr) != (own.release == nullptr)) {
+      return Failure{Error{ErrorCode::kInvalid, "session options, device_allocator",
+                           "both functions, or none", "one of them", "give the other, too"},
+                     ""};
+    }
     const attnrt_bounds b = impl_.bounds();
     if (b.sequences > 0 && b.tokens > 0 && b.kv_len > 0 && impl_.options.blocks > 0) {
       return std::nullopt;
@@ -210,8 +216,8 @@ class Builder {
       bytes = std::max(bytes, op->sizes.scratch.bytes);
       alignment = std::max(alignment, op->sizes.scratch.alignment);
     }
-    Result<Memory> scratch =
-        Memory::allocate(impl_.device(), Memory::Place::kDevice, bytes, alignment);
+    Result<Memory> scratch = Memory::allocate(impl_.device(), impl_.options.device_allocator,
+                                              Memory::Place::kDevice, bytes, alignment);
     if (!scratch) return Failure{scratch.error(), ""};
     impl_.scratch = std::move(*scratch);
     for (LayerCode& code : impl_.layers) code.attend_args.scratch = impl_.scratch.data();

@@ -74,7 +74,8 @@ Result<Step::State::Workspace*> Step::State::workspace(const PreparedOp& op) {
        alignof(int32_t)},
   };
   for (const auto& area : areas) {
-    Result<Memory> memory = Memory::allocate(device, area.place, area.bytes, area.alignment);
+    Result<Memory> memory = Memory::allocate(device, session.options.device_allocator, area.place,
+                                             area.bytes, area.alignment);
     if (!memory) return memory.error();
     area.memory = std::move(*memory);
   }
@@ -141,7 +142,7 @@ Status Step::State::wait(const char* before) {
   if (waited) return waited;
   Error error = waited.error();
   error.where = std::string(before) + ", of work on the device that was begun before";
-  error.remedy = "open the session with options.blocking to learn which layer and plugin failed";
+  error.remedy = runtime::kBlockingRemedy;
   return error;
 }
 

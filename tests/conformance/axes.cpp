@@ -183,28 +183,59 @@ bool rows_aligned(const Cell& c, Known known, const KernelManifest& kernel) {
   return rows.ok() && *rows >= kernel.alignment;
 }
 
+bool attends(Op op) {
+  return op != Op::kAppend && op != Op::kMerge;
+}
+
+// Each listed mask by itself, each switch beside the causal one.
+std::vector<Features> single_features(const KernelManifest& kernel) {
+  std::vector<Features> all;
+  for (Feature mask : kMasks)
+    if (kernel.features.contains(mask)) all.push_back({mask});
+  for (Feature feature : kSwitches)
+    if (kernel.features.contains(feature) && kernel.features.contains(Feature::kCausal))
+      all.push_back({Feature::kCausal, feature});
+  return all;
+}
+
 // Bounds are widest where weights may be bf16, and pairs alone seldom bring a mask there: each mask
 // and switch once more, on plain numbers.
 void add_bf16_cells(const KernelManifest& kernel, Op op, std::vector<Cell>& cells) {
-  const bool attends = op != Op::kAppend && op != Op::kMerge;
   const auto base =
       std::find_if(cells.begin(), cells.end(), [](const Cell& c) { return c.kv == Format::kBf16; });
-  if (!attends || base == cells.end() || !kernel.q.contains(DType::kBf16)) return;
-  std::vector<Feature> features(std::begin(kMasks), std::end(kMasks));
-  features.insert(features.end(), std::begin(kSwitches), std::end(kSwitches));
+  if (!attends(op) || base == cells.end() || !kernel.q.contains(DType::kBf16)) return;
   Cell cell = *base;
   cell.q = DType::kBf16;
   if (kernel.out.empty()) cell.out = cell.q;
   cell.fill = Fill::kNormal;
-  for (Feature feature : features) {
-    if (!kernel.features.contains(feature)) continue;
-    const bool is_mask =
-        std::find(std::begin(kMasks), std::end(kMasks), feature) != std::end(kMasks);
-    if (!is_mask && !kernel.features.contains(Feature::kCausal)) continue;
-    cell.features = is_mask ? Features{feature} : Features{Feature::kCausal, feature};
+  for (const Features& features : single_features(kernel)) {
+    cell.features = features;
     for (BatchShape batch : {BatchShape::kRagged, BatchShape::kLongContext}) {
       cell.batch = batch;
       cell.query_tokens = op == Op::kDecode ? kernel.max_query_tokens : 1;
+      cell.seed = static_cast<uint32_t>(cells.size()) + 1;
+      cells.push_back(cell);
+    }
+  }
+}
+
+// Every format with every head size and every feature by itself; what else there is, as the first
+// cell has it that holds the format and the size. Mixed batches are prefills and decodes.
+void add_crossed_cells(const KernelManifest& kernel, Op op, std::vector<Cell>& cells) {
+  if (!attends(op) || op == Op::kMixed) return;
+  std::vector<Cell> bases;
+  for (const Cell& c : cells) {
+    const auto same = [&](const Cell& b) {
+      return b.kv == c.kv && b.cache == c.cache && b.head_dim == c.head_dim;
+    };
+    if (std::none_of(bases.begin(), bases.end(), same)) bases.push_back(c);
+  }
+  const Known all{Tag::kKv, Tag::kCache, Tag::kHeadDim, Tag::kKvHeads, Tag::kFree};
+  for (Cell cell : bases) {
+    cell.batch = BatchShape::kRagged;
+    for (const Features& features : single_features(kernel)) {
+      cell.features = features;
+      if (!meaningful(cell, all)) continue;
       cell.seed = static_cast<uint32_t>(cells.size()) + 1;
       cells.push_back(cell);
     }
@@ -255,7 +286,7 @@ std::vector<Cell> unlisted_rows(const KernelManifest& kernel, Op op) {
   return cells;
 }
 
-CellList cells_of(const KernelManifest& kernel, Op op) {
+CellList cells_of(const KernelManifest& kernel, Op op, Coverage coverage) {
   const std::vector<Axis> axes = axes_of(kernel, op);
   std::vector<int32_t> sizes;
   for (const Axis& a : axes) {
@@ -275,6 +306,7 @@ CellList cells_of(const KernelManifest& kernel, Op op) {
     list.cells.back().seed = seed++;
   }
   add_bf16_cells(kernel, op, list.cells);
+  if (coverage == Coverage::kCrossed) add_crossed_cells(kernel, op, list.cells);
   return list;
 }
 

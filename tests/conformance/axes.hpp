@@ -1,6 +1,7 @@
 // From a kernel's manifest to the cells that must run, and to its unlisted neighbours.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,12 @@ struct CellList {
   int64_t impossible_pairs = 0;  // pairs that no request can have, e.g. nvfp4 with head_dim 8
 };
 
+// kCrossed: beside pairs, every format with every head size and every feature by itself.
+enum class Coverage : uint8_t { kPairs, kCrossed };
+
 // Cells that together hold every listed value and every pair of values of the kernel's box, for one
 // of its ops. multiple_of lists are sampled: both ends, the powers of two, one odd multiple.
-CellList cells_of(const KernelManifest& kernel, Op op);
+CellList cells_of(const KernelManifest& kernel, Op op, Coverage coverage = Coverage::kPairs);
 
 // Calls that no plan makes, since the kernel does not list where their rows stand: strided tensors
 // or pages, tensors or pages between two multiples of its alignment. A plugin must refuse them.

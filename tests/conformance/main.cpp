@@ -1,10 +1,11 @@
 // The conformance suite: proves a plugin's manifest against the oracle.
 //
 //   conformance [--plugins DIR] [--plugin NAME] [--oracle NAME] [--device DEVICE]
-//               [--option KEY=VALUE]… [GoogleTest's own options]
+//               [--option KEY=VALUE]… [--cells pairs|crossed] [GoogleTest's own options]
 //
 // Every kernel and op of every plugin found is a test of its own: cells that hold each listed value
-// and each pair of values are run, unlisted neighbours must be refused. What ran is counted.
+// and each pair of values are run (crossed: also each format with each head size and each feature),
+// unlisted neighbours must be refused. What ran is counted.
 #include <gtest/gtest.h>
 #include <spdlog/fmt/fmt.h>
 
@@ -25,6 +26,7 @@ struct Arguments {
   std::string plugin;  // empty: all
   std::string oracle = "reference";
   std::string device = "cpu";
+  Coverage cells = Coverage::kPairs;
   std::vector<std::pair<std::string, std::string>> options;
 };
 
@@ -114,7 +116,7 @@ class KernelTest : public testing::Test {
   }
 
   void runs_cells(Subject& subject, Oracle& oracle) {
-    const CellList list = cells_of(kernel(), op_);
+    const CellList list = cells_of(kernel(), op_, suite_.arguments.cells);
     ASSERT_FALSE(list.cells.empty()) << "the box has no cell that a request could have";
     int passed = 0, skipped = 0, failed = 0;
     int64_t elements = 0, unbounded = 0;
@@ -210,6 +212,8 @@ Arguments parse(int argc, char** argv) {
       a.oracle = value;
     else if (key == "--device")
       a.device = value;
+    else if (key == "--cells" && (value == "pairs" || value == "crossed"))
+      a.cells = value == "crossed" ? Coverage::kCrossed : Coverage::kPairs;
     else if (key == "--option" && value.find('=') != std::string::npos)
       a.options.emplace_back(value.substr(0, value.find('=')), value.substr(value.find('=') + 1));
     else

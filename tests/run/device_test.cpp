@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "attnrt/session.hpp"
@@ -124,6 +126,104 @@ TEST(DeviceSession, FindsWhatFailedOnTheDeviceWhenTheNextStepBegins) {
   ASSERT_FALSE(next);
   EXPECT_THAT(to_string(next.error()), HasSubstr("illegal address"));
   EXPECT_THAT(to_string(next.error()), HasSubstr("options.blocking"));
+}
+
+TEST(DeviceSession, SaysThatADevicesErrorMayBeOfWorkBegunBefore) {
+  for (const bool blocking : {false, true}) {
+    FakeSource source;
+    SessionOptions options = small();
+    options.blocking = blocking;
+    Result<Session> session = runtime::open_session(on_device().make(), source, options);
+    ASSERT_TRUE(session);
+    StepInputs in(*session, {{1, 5}});
+    Result<Step> step = session->begin(in.batches());
+    ASSERT_TRUE(step);
+    source.state(0).refuse_attend = ATTNRT_OP_DECODE;
+    const Status failed = step->attend(0, in.q(0), in.out(0));
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().where, "layer 0, decode, plugin 'one'");
+    EXPECT_THAT(failed.error().found, HasSubstr("burnt"));
+    const auto earlier = HasSubstr("begun before");
+    const auto advice = HasSubstr("options.blocking");
+    if (blocking) {
+      EXPECT_THAT(failed.error().found, testing::Not(earlier));
+      EXPECT_THAT(failed.error().remedy, testing::Not(advice));
+    } else {
+      EXPECT_THAT(failed.error().found, earlier);
+      EXPECT_THAT(failed.error().remedy, advice);
+    }
+  }
+}
+
+// An engine's allocator over the host's memory, which is the fake device's.
+struct EnginesMemory {
+  int32_t allocations = 0, live = 0;
+  uint64_t most = UINT64_MAX;  // bytes that one allocation may take
+
+  DeviceAllocator allocator() {
+    return {[](void* ctx, uint64_t bytes, uint64_t alignment) -> void* {
+              auto* self = static_cast<EnginesMemory*>(ctx);
+              if (bytes > self->most) return nullptr;
+              ++self->allocations;
+              ++self->live;
+              const uint64_t align = std::max<uint64_t>(alignment, 64);
+              void* data = std::aligned_alloc(align, (bytes + align - 1) / align * align);
+              std::memset(data, 0xA5, bytes);
+              return data;
+            },
+            [](void* ctx, void* data) {
+              --static_cast<EnginesMemory*>(ctx)->live;
+              std::free(data);
+            },
+            this};
+  }
+};
+
+TEST(DeviceSession, TakesTheDevicesMemoryFromTheEngineIfItGivesAnAllocator) {
+  FakeSource source;
+  FakeState& state = source.state(0);
+  state.sizes.state = {100, 64};
+  state.sizes.scratch = {100, 64};
+  state.sizes.staging = {100, 64};
+  EnginesMemory engine;
+  SessionOptions options = small();
+  options.device_allocator = engine.allocator();
+  {
+    Result<Session> session = runtime::open_session(on_device().make(), source, options);
+    ASSERT_TRUE(session) << to_string(session.error());
+    EXPECT_EQ(engine.live, 2);  // the pool and the scratch
+    EXPECT_EQ(state.live_allocations, 0);
+    StepInputs in(*session, {{1, 5}, {6, 3}});
+    {
+      Result<Step> step = session->begin(in.batches());
+      ASSERT_TRUE(step) << to_string(step.error());
+      ASSERT_TRUE(step->append(0, in.k(0), in.v(0)));
+      ASSERT_TRUE(step->attend(0, in.q(0), in.out(0)));
+    }
+    const std::vector<float> wanted = in.wanted(0);
+    for (size_t i = 0; i < wanted.size(); ++i) ASSERT_NEAR(in.result(0)[i], wanted[i], 1e-5);
+    EXPECT_GT(engine.live, 2);             // states
+    EXPECT_GT(state.live_allocations, 0);  // pinned staging is the plugin's
+  }
+  EXPECT_EQ(engine.live, 0);
+  EXPECT_EQ(state.live_allocations, 0);
+}
+
+TEST(DeviceSession, SaysWhatTheEnginesAllocatorHasNotGot) {
+  FakeSource source;
+  EnginesMemory engine;
+  engine.most = 1000;
+  SessionOptions options = small();
+  options.device_allocator = engine.allocator();
+  const Result<Session> session = runtime::open_session(on_device().make(), source, options);
+  ASSERT_FALSE(session);
+  EXPECT_THAT(to_string(session.error()), HasSubstr("bytes of device memory"));
+  EXPECT_THAT(to_string(session.error()), HasSubstr("options.device_allocator"));
+  EXPECT_EQ(engine.live, 0);
+  options.device_allocator.release = nullptr;
+  const Result<Session> half = runtime::open_session(on_device().make(), source, options);
+  ASSERT_FALSE(half);
+  EXPECT_THAT(to_string(half.error()), HasSubstr("both functions, or none"));
 }
 
 TEST(DeviceSession, CopiesBlocksWithThePluginsCopy) {

@@ -34,6 +34,18 @@ TensorView make_tensor(const void* data, DType dtype, std::initializer_list<int6
 
 enum class Checked : uint8_t { kOn, kOff };  // checked mode: batches and tensors are validated
 
+// An engine's own allocator of device memory, such as its framework's caching one. Both functions
+// or none; called by the threads that open, begin, move and destroy sessions and steps, and never
+// within append, attend or merge.
+struct DeviceAllocator {
+  // `bytes` at a multiple of `alignment`, a power of two, which the device may use until they are
+  // released, on any stream; null if there are not so many. Need not be zeros.
+  void* (*allocate)(void* ctx, uint64_t bytes, uint64_t alignment) = nullptr;
+  // Never fails. The device has done what it was given to do with the memory.
+  void (*release)(void* ctx, void* data) = nullptr;
+  void* ctx = nullptr;
+};
+
 struct SessionOptions {
   // Upper bounds of all batches; workspaces are made for them once.
   int32_t max_sequences = 64;
@@ -63,6 +75,10 @@ struct SessionOptions {
   void* memory = nullptr;
   uint64_t memory_bytes = 0;
   int64_t blocks = 1024;  // of every group at once; groups may then trade among each other
+
+  // Where the device's memory comes from: workspaces, and the pool if not in `memory`. Null: from
+  // the plugin's device service. Pinned host memory is always that's, and a host has no use for it.
+  DeviceAllocator device_allocator;
 
   // What to do when a chosen plugin refuses open or prepare: empty: fail (kPluginRefused); else ask
   // for a plan without it, and go on with that. See replan_without.
