@@ -157,14 +157,13 @@ TEST(DeviceSession, SaysThatADevicesErrorMayBeOfWorkBegunBefore) {
 
 // An engine's allocator over the host's memory, which is the fake device's.
 struct EnginesMemory {
-  int32_t allocations = 0, live = 0;
+  int32_t live = 0;
   uint64_t most = UINT64_MAX;  // bytes that one allocation may take
 
   DeviceAllocator allocator() {
     return {[](void* ctx, uint64_t bytes, uint64_t alignment) -> void* {
               auto* self = static_cast<EnginesMemory*>(ctx);
               if (bytes > self->most) return nullptr;
-              ++self->allocations;
               ++self->live;
               const uint64_t align = std::max<uint64_t>(alignment, 64);
               void* data = std::aligned_alloc(align, (bytes + align - 1) / align * align);
